@@ -1,0 +1,1 @@
+"""The Compose and Docker command lines: arguments, subprocesses, events, states."""

@@ -1,0 +1,1 @@
+"""What is on disk: Compose files, mounts, archives, locks."""
