@@ -44,7 +44,10 @@ def _owner(value: str) -> tuple[int, int]:
 
 def _number(low: float, high: float) -> Callable[[str], float]:
     def parse(value: str) -> float:
-        number = float(value)
+        try:
+            number = float(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is not a number") from None
         if not low <= number <= high:
             raise ValueError(f"{value} is not between {low:g} and {high:g}")
         return number
@@ -54,7 +57,10 @@ def _number(low: float, high: float) -> Callable[[str], float]:
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
-        number = int(value)
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is not a whole number") from None
         if not low <= number <= high:
             raise ValueError(f"{value} is not between {low} and {high}")
         return number

@@ -1,0 +1,104 @@
+"""`serve`: run the server until it is told to end."""
+
+import asyncio
+import errno
+import os
+import signal
+import threading
+from importlib import import_module
+
+from aiohttp import web
+
+from .. import __version__
+from ..errors import AppError
+from ..settings import Settings, SettingsError
+from . import exits
+
+# Of STOP_TIMEOUT, the part that open requests get; the rest is for the cleanup after them.
+_SHARE_OF_REQUESTS = 0.6
+
+
+def serve() -> int:
+    """Serve with the settings of the environment and `.env`; the exit code is 0 after SIGTERM or Ctrl+C."""
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        raise exits.Stop(str(error), exits.WRONG_USE) from None
+    # Imported here, so that the other commands start without loading the server.
+    build = import_module("container_manager.app").build
+    try:
+        asyncio.run(_run(build(settings), settings))
+    except AppError as error:
+        raise exits.Stop(error.message) from None
+    return exits.DONE
+
+
+async def _run(application: web.Application, settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises Stop when the address cannot be listened on."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, _end, ended, settings)
+
+    # A handler ends with its client, or a silent log stream would outlive its reader. Changes at the
+    # engine go on regardless: they are tasks of their own.
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        handler_cancellation=True,
+        shutdown_timeout=settings.stop_timeout * _SHARE_OF_REQUESTS,
+    )
+    try:
+        await runner.setup()
+        await _listen(runner, settings)
+        print(_greeting(runner, settings), flush=True)
+        await ended.wait()
+        print("Stopping.", flush=True)
+    finally:
+        await runner.cleanup()
+
+
+def _end(ended: asyncio.Event, settings: Settings) -> None:
+    """Begin the clean end. It is cut at STOP_TIMEOUT, or when the signal comes a second time."""
+    if ended.is_set():
+        os._exit(exits.FAILED)
+    ended.set()
+    # A thread, because a loop that is stuck would not run a timer of its own. What is left half done
+    # by then is what a crash leaves, and the next start puts it right.
+    deadline = threading.Timer(max(settings.stop_timeout, 1.0), os._exit, (exits.DONE,))
+    deadline.daemon = True
+    deadline.start()
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> None:
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+    except OSError as error:
+        raise exits.Stop(_cannot_listen(error, settings)) from None
+
+
+def _cannot_listen(error: OSError, settings: Settings) -> str:
+    where = f"{settings.host} port {settings.port}"
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"Cannot listen on {where}: something else does. Is a server running already? "
+            "End it, or set PORT to another number"
+        )
+    if error.errno == errno.EACCES:
+        return f"Cannot listen on {where}: only root may use ports below 1024. Set PORT to a higher one"
+    if error.errno == errno.EADDRNOTAVAIL or error.errno is None or error.errno < 0:
+        return f"Cannot listen on {where}: HOST is no address of this machine. 0.0.0.0 means all of them"
+    return f"Cannot listen on {where}: {error.strerror or error}"
+
+
+def _greeting(runner: web.AppRunner, settings: Settings) -> str:
+    port = runner.addresses[0][1]
+    everywhere = settings.host in ("0.0.0.0", "::")
+    host = "localhost" if everywhere else settings.host
+    if ":" in host:
+        host = f"[{host}]"
+    reach = ", on every address of this machine" if everywhere else ""
+    return (
+        f"container-manager {__version__} serves http://{host}:{port}/ (user {settings.app_user}{reach})\n"
+        "Ctrl+C ends it. Containers go on running."
+    )
