@@ -14,20 +14,20 @@ from ..errors import AppError
 from ..settings import Settings, SettingsError
 from . import exits
 
-# Of STOP_TIMEOUT, the part that open requests get; the rest is for the cleanup after them.
-_SHARE_OF_REQUESTS = 0.6
+# Of STOP_TIMEOUT, the part that open requests get. aiohttp waits for it twice before it cancels them;
+# what remains is for the cleanup after them.
+_SHARE_OF_REQUESTS = 0.3
 
 
 def serve() -> int:
     """Serve with the settings of the environment and `.env`; the exit code is 0 after SIGTERM or Ctrl+C."""
-    try:
-        settings = Settings.load()
-    except SettingsError as error:
-        raise exits.Stop(str(error), exits.WRONG_USE) from None
     # Imported here, so that the other commands start without loading the server.
     build = import_module("container_manager.app").build
     try:
+        settings = Settings.load()
         asyncio.run(_run(build(settings), settings))
+    except SettingsError as error:
+        raise exits.Stop(str(error), exits.WRONG_USE) from None
     except AppError as error:
         raise exits.Stop(error.message) from None
     return exits.DONE
