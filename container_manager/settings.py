@@ -109,6 +109,20 @@ def _origins(value: str) -> tuple[str, ...]:
     return origins
 
 
+def _read(environment: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
+    """`environment` over `env_file`. Raises SettingsError when the file cannot be read."""
+    env_file = Path(".env") if env_file is None else env_file
+    given: dict[str, str] = {}
+    if env_file.is_file():
+        try:
+            values = dotenv_values(env_file, interpolate=False, encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{env_file} cannot be read: {error}") from error
+        given.update({key: value for key, value in values.items() if value is not None})
+    given.update(os.environ if environment is None else environment)
+    return given
+
+
 def _setting(parse: Callable[[str], Any], default: Any = MISSING, *, about: str) -> Any:
     metadata = {"parse": parse, "about": about}
     if default is MISSING:
@@ -183,16 +197,7 @@ class Settings:
 
         Raises SettingsError: one line that names the wrong setting.
         """
-        env_file = Path(".env") if env_file is None else env_file
-        given: dict[str, str] = {}
-        if env_file.is_file():
-            try:
-                values = dotenv_values(env_file, interpolate=False, encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise SettingsError(f"{env_file} cannot be read: {error}") from error
-            given.update({key: value for key, value in values.items() if value is not None})
-        given.update(os.environ if environment is None else environment)
-
+        given = _read(environment, env_file)
         values_read: dict[str, Any] = {}
         for setting in fields(cls):
             name = setting.name.upper()
@@ -214,3 +219,39 @@ class Settings:
         if not settings.data_dir.is_absolute():
             object.__setattr__(settings, "data_dir", settings.data_dir.absolute())
         return settings
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a client finds the server, and as whom it asks."""
+
+    url: str
+    user: str
+    password: str
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] | None = None, env_file: Path | None = None) -> "Address":
+        """CONTAINER_MANAGER_URL, else HOST and PORT, with APP_USER and APP_PASS, read as Settings are.
+
+        Raises SettingsError: one line that says what to set.
+        """
+        given = _read(environment, env_file)
+        url = given.get("CONTAINER_MANAGER_URL", "").strip().rstrip("/") or _local_url(given)
+        if not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", url):
+            raise SettingsError(
+                f"CONTAINER_MANAGER_URL is wrong: {url!r} is no address; write for example http://localhost:8080"
+            )
+        if not given.get("APP_PASS"):
+            raise SettingsError(
+                "APP_PASS is not set: put the server's password into the environment, or call this where its .env lies"
+            )
+        return cls(url, given.get("APP_USER") or "admin", given["APP_PASS"])
+
+
+def _local_url(given: Mapping[str, str]) -> str:
+    """The server of this machine. One that listens everywhere is asked at the loopback address."""
+    host = given.get("HOST", "").strip()
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    if ":" in host:
+        host = f"[{host}]"
+    return f"http://{host}:{given.get('PORT', '').strip() or '8080'}"
