@@ -19,6 +19,13 @@ LABEL = "container-manager.cuid"
 SESSION_VARIABLE = "CONTAINER_MANAGER_SESSION"
 """Environment variable that marks every process which an exec or a terminal session started."""
 
+NETWORKS: Mapping[str, str | None] = {
+    "isolated": "container-manager",
+    "bridge": "container-manager-bridge",
+    "none": None,
+}
+"""The shared network's name at the engine, for each value of the NETWORK setting."""
+
 Status = Literal["created", "running", "paused", "restarting", "exited", "dead", "removing"]
 Protocol = Literal["tcp", "udp", "sctp"]
 Runs = Literal["command", "boot", "image"]

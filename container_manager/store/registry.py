@@ -1,0 +1,264 @@
+"""All containers that have a Compose file: an index in memory that follows the files on disk."""
+
+import asyncio
+import logging
+import os
+from bisect import bisect_right, insort
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from container_manager.errors import ComposeFileBroken, ContainerNotFound, NameInUse
+from container_manager.models import ContainerSpec, Cuid, Layout, parse_cuid
+from container_manager.settings import Settings
+from container_manager.store.atomic import fsync_directory, sweep_temporaries, write_atomically
+from container_manager.store.compose_edit import Change, edited
+from container_manager.store.compose_file import parse, render
+
+POLL_SECONDS = 1.0
+"""How soon a change made by hand is seen."""
+
+DELETING = ".deleting"
+"""A file renamed to end so is a deletion that has begun; it is finished at the next start."""
+
+_log = logging.getLogger(__name__)
+
+type Fingerprint = tuple[int, int, int]
+type Position = tuple[datetime, Cuid]
+
+
+class Registry:
+    """Specs by cuid, oldest first. Reads are lookups in memory; writes are durable when they return."""
+
+    def __init__(self, layout: Layout, settings: Settings) -> None:
+        self._layout = layout
+        self._settings = settings
+        self._specs: dict[Cuid, ContainerSpec] = {}
+        self._seen: dict[Cuid, Fingerprint] = {}
+        self._names: dict[str, Cuid] = {}
+        self._order: list[Position] = []
+        self._listeners: list[Callable[[Cuid], None]] = []
+
+    # --- reading --------------------------------------------------------------------------
+
+    def __contains__(self, cuid: Cuid) -> bool:
+        return cuid in self._specs
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+    def get(self, cuid: Cuid) -> ContainerSpec:
+        """The spec; ContainerNotFound."""
+        spec = self._specs.get(cuid)
+        if spec is None:
+            raise ContainerNotFound(cuid)
+        return spec
+
+    def usable(self, cuid: Cuid) -> ContainerSpec:
+        """The spec of a file that can be read; ContainerNotFound, ComposeFileBroken."""
+        spec = self.get(cuid)
+        if spec.broken is not None:
+            raise ComposeFileBroken(
+                f"The Compose file of {cuid} cannot be used: {spec.broken}. Correct it and try again",
+                file=f"compose/{cuid}.yml",
+                reason=spec.broken,
+            )
+        return spec
+
+    def by_name(self, name: str) -> ContainerSpec:
+        """The container with this name; ContainerNotFound."""
+        cuid = self._names.get(name)
+        if cuid is None:
+            raise ContainerNotFound(name)
+        return self._specs[cuid]
+
+    def after(self, position: Position | None = None) -> Iterator[ContainerSpec]:
+        """Specs oldest first, from the one behind `position` on. Do not await while iterating."""
+        start = 0 if position is None else bisect_right(self._order, position)
+        for index in range(start, len(self._order)):
+            yield self._specs[self._order[index][1]]
+
+    def fingerprint(self, cuid: Cuid) -> Fingerprint | None:
+        """Changes whenever the file does."""
+        return self._seen.get(cuid)
+
+    def on_change(self, listener: Callable[[Cuid], None]) -> None:
+        """Call `listener` with each cuid whose spec came, changed or went."""
+        self._listeners.append(listener)
+
+    # --- writing --------------------------------------------------------------------------
+
+    async def add(self, spec: ContainerSpec) -> None:
+        """Write a new container's file. NameInUse when its name is taken."""
+        if spec.name is not None:
+            if spec.name in self._names:
+                owner = self._names[spec.name]
+                raise NameInUse(f"The name {spec.name} belongs to {owner}; choose another", name=spec.name, owner=owner)
+            self._names[spec.name] = spec.cuid
+        try:
+            text = await asyncio.to_thread(render, spec, self._layout, self._settings)
+            await self._write(spec.cuid, text)
+        except BaseException:
+            if spec.name is not None and spec.cuid not in self._specs:
+                self._names.pop(spec.name, None)
+            raise
+
+    async def edit(self, cuid: Cuid, change: Change) -> bytes:
+        """Change the file as it stands on disk now; returns what it was before. The caller holds the lock."""
+        path = self._layout.compose_file(cuid)
+        await self.refresh(cuid)
+        self.usable(cuid)
+        before = await asyncio.to_thread(path.read_bytes)
+        after = await asyncio.to_thread(edited, cuid, before, change)
+        if after is not before:
+            await self._write(cuid, after)
+        return before
+
+    async def restore(self, cuid: Cuid, text: bytes) -> None:
+        """Put back what `edit` returned."""
+        await self._write(cuid, text)
+
+    async def read(self, cuid: Cuid) -> bytes:
+        """The file's text as it stands on disk; ContainerNotFound."""
+        self.get(cuid)
+        try:
+            return await asyncio.to_thread(self._layout.compose_file(cuid).read_bytes)
+        except FileNotFoundError:
+            raise ContainerNotFound(cuid) from None
+
+    @asynccontextmanager
+    async def removal(self, cuid: Cuid) -> AsyncIterator[None]:
+        """Take the container off the list for good, then run the body, which removes what belonged to it."""
+        path = self._layout.compose_file(cuid)
+        condemned = path.with_suffix(DELETING)
+
+        def condemn() -> None:
+            os.rename(path, condemned)
+            fsync_directory(path.parent)
+
+        await asyncio.to_thread(condemn)
+        self._forget(cuid)
+        yield
+        await asyncio.to_thread(condemned.unlink, missing_ok=True)
+
+    async def _write(self, cuid: Cuid, text: bytes) -> None:
+        path = self._layout.compose_file(cuid)
+
+        def write() -> tuple[ContainerSpec, Fingerprint]:
+            write_atomically(path, text)
+            return parse(cuid, text), _fingerprint(os.stat(path))
+
+        self._remember(*await asyncio.to_thread(write))
+
+    # --- following the disk ---------------------------------------------------------------
+
+    async def load(self) -> list[Cuid]:
+        """Read all files at start. Returns the containers whose deletion was cut off."""
+        await asyncio.to_thread(sweep_temporaries, self._layout.compose)
+        await self._scan()
+        names = await asyncio.to_thread(os.listdir, self._layout.compose)
+        return [cuid for name in names if name.endswith(DELETING) and (cuid := parse_cuid(name.removesuffix(DELETING)))]
+
+    async def finish_removal(self, cuid: Cuid) -> None:
+        """The rest of a removal that was cut off, once what belonged to it is gone."""
+        await asyncio.to_thread(self._layout.compose_file(cuid).with_suffix(DELETING).unlink, missing_ok=True)
+
+    async def follow(self) -> None:
+        """Look for changes made by hand, for ever."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                await self._scan()
+            except OSError as error:
+                _log.warning("compose/ cannot be read: %s", error)
+
+    async def refresh(self, cuid: Cuid) -> None:
+        """See a change of this one file now."""
+        path = self._layout.compose_file(cuid)
+        try:
+            found = await asyncio.to_thread(_read_if_changed, path, cuid, self._seen.get(cuid))
+        except FileNotFoundError:
+            self._forget(cuid)
+            return
+        if found is not None:
+            self._remember(*found)
+
+    async def _scan(self) -> None:
+        before = dict(self._seen)
+        changed, gone = await asyncio.to_thread(_scan, self._layout.compose, before)
+        for spec, fingerprint in changed:
+            # What was written through the API meanwhile is newer than what the scan saw.
+            if self._seen.get(spec.cuid) == before.get(spec.cuid):
+                self._remember(spec, fingerprint)
+        for cuid in gone:
+            if self._seen.get(cuid) == before.get(cuid):
+                self._forget(cuid)
+
+    def _remember(self, spec: ContainerSpec, fingerprint: Fingerprint) -> None:
+        cuid = spec.cuid
+        before = self._specs.get(cuid)
+        if before is not None:
+            if spec.broken is not None:
+                # Keep its place in the list and its name while the file is broken.
+                spec = ContainerSpec(cuid, before.created_at, image=before.image, name=before.name, broken=spec.broken)
+            self._drop(before)
+        if spec.name is not None and self._names.setdefault(spec.name, cuid) != cuid:
+            _log.warning("%s has the name %s, which belongs to %s", cuid, spec.name, self._names[spec.name])
+        self._specs[cuid] = spec
+        self._seen[cuid] = fingerprint
+        insort(self._order, (spec.created_at, cuid))
+        self._tell(cuid)
+
+    def _forget(self, cuid: Cuid) -> None:
+        spec = self._specs.pop(cuid, None)
+        self._seen.pop(cuid, None)
+        if spec is not None:
+            self._drop(spec)
+            self._tell(cuid)
+
+    def _drop(self, spec: ContainerSpec) -> None:
+        self._order.remove((spec.created_at, spec.cuid))
+        if spec.name is not None and self._names.get(spec.name) == spec.cuid:
+            del self._names[spec.name]
+
+    def _tell(self, cuid: Cuid) -> None:
+        for listener in self._listeners:
+            listener(cuid)
+
+
+def _fingerprint(stat: os.stat_result) -> Fingerprint:
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+def _scan(directory: Path, seen: dict[Cuid, Fingerprint]) -> tuple[list[tuple[ContainerSpec, Fingerprint]], list[Cuid]]:
+    """What changed against `seen`, and what is gone."""
+    changed: list[tuple[ContainerSpec, Fingerprint]] = []
+    present: set[Cuid] = set()
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            cuid = parse_cuid(entry.name.removesuffix(".yml")) if entry.name.endswith(".yml") else None
+            if cuid is None:
+                continue
+            try:
+                found = _read_if_changed(Path(entry.path), cuid, seen.get(cuid))
+            except FileNotFoundError:
+                continue
+            present.add(cuid)
+            if found is not None:
+                changed.append(found)
+    return changed, [cuid for cuid in seen if cuid not in present]
+
+
+def _read_if_changed(path: Path, cuid: Cuid, seen: Fingerprint | None) -> tuple[ContainerSpec, Fingerprint] | None:
+    """The file when it differs from what was `seen`, None when not. FileNotFoundError when there is none."""
+    try:
+        fingerprint = _fingerprint(os.stat(path))
+        if fingerprint == seen:
+            return None
+        return parse(cuid, path.read_bytes()), fingerprint
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        broken = f"it cannot be read: {error.strerror}"
+        return ContainerSpec(cuid, datetime.fromtimestamp(0, UTC), image="", broken=broken), (0, 0, 0)
