@@ -1,0 +1,78 @@
+"""A container's files: /app as it sees it, its mount as the server does."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import IO, Literal
+
+from .transport import Json, Transport
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes moved so far and their total, which is None when nobody knows it."""
+
+_CHUNK = 1 << 18
+
+
+class Files:
+    """`client.files`. Paths are relative to the mount; `/app/…` means the same."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def list(self, cuid: str, path: str = "") -> Json:
+        """The entries of a directory."""
+        return await self._transport.call("GET", "containers", cuid, "files", query={"path": path or None})
+
+    async def upload(
+        self,
+        cuid: str,
+        archive: Path,
+        path: str = "",
+        *,
+        mode: Literal["merge", "replace"] = "merge",
+        progress: Progress | None = None,
+    ) -> Json:
+        """Unpack the zip file `archive` at `path`: all of it or, if it is refused, nothing.
+
+        "merge" keeps what the archive does not name, "replace" removes it.
+        """
+        with archive.open("rb") as source:
+            total = os.fstat(source.fileno()).st_size
+            return await self._transport.call(
+                "POST",
+                "containers",
+                cuid,
+                "upload-zip",
+                query={"path": path or None, "mode": mode},
+                stream=True,
+                data=_chunks(source, total, progress),
+                headers={"Content-Type": "application/zip", "Content-Length": str(total)},
+            )
+
+    async def download(self, cuid: str, path: str, to: IO[bytes], *, progress: Progress | None = None) -> None:
+        """Write one file into `to`."""
+        await self._fetch(cuid, "download", path, to, progress)
+
+    async def download_zip(self, cuid: str, to: IO[bytes], path: str = "", *, progress: Progress | None = None) -> None:
+        """Write a directory, by default all of /app, as a zip file into `to`."""
+        await self._fetch(cuid, "download-zip", path, to, progress)
+
+    async def _fetch(self, cuid: str, verb: str, path: str, to: IO[bytes], progress: Progress | None) -> None:
+        query = {"path": path or None}
+        async with self._transport.open("GET", "containers", cuid, verb, query=query, stream=True) as response:
+            done = 0
+            async for chunk in response.content.iter_chunked(_CHUNK):
+                await asyncio.to_thread(to.write, chunk)
+                done += len(chunk)
+                if progress is not None:
+                    progress(done, response.content_length)
+
+
+async def _chunks(source: IO[bytes], total: int, progress: Progress | None) -> AsyncIterator[bytes]:
+    done = 0
+    while chunk := await asyncio.to_thread(source.read, _CHUNK):
+        yield chunk
+        done += len(chunk)
+        if progress is not None:
+            progress(done, total)
