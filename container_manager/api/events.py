@@ -1,0 +1,69 @@
+"""`GET /events`: every change as server-sent events, resumable by `Last-Event-ID`."""
+
+import asyncio
+import contextlib
+
+from aiohttp import web
+
+from container_manager.api.answers import encode
+from container_manager.api.route import Media, Route
+from container_manager.services.events import Event, Events
+
+EVENTS = web.AppKey("events", Events)
+
+EVENT_STREAM = "text/event-stream"
+HEARTBEAT = 15.0
+"""Seconds of silence after which a comment is sent: proxies cut idle connections, and a client that is gone shows."""
+
+
+def encoded(event: Event) -> bytes:
+    """One event as the stream writes it."""
+    data = encode({"cuid": event.cuid, "at": event.at.isoformat(timespec="milliseconds"), **event.data})
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (event.id.encode(), event.kind.encode(), data)
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    """Send what changes from now on, or after the event that the client saw last."""
+    events = request.app[EVENTS]
+    # Taken before the head is sent: a client that reads the list once it has the head misses nothing.
+    after = request.headers.get("Last-Event-ID") or events.last_id
+    response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    response.content_type = EVENT_STREAM
+    response.charset = "utf-8"
+    await response.prepare(request)
+    await response.write(b"retry: 2000\n\n")
+    async with contextlib.aclosing(events.follow(after)) as following:
+        coming = asyncio.ensure_future(anext(following, None))
+        try:
+            while True:
+                done, _ = await asyncio.wait((coming,), timeout=HEARTBEAT)
+                if not done:
+                    await response.write(b": still here\n\n")
+                    continue
+                event = coming.result()
+                if event is None:
+                    return response
+                await response.write(encoded(event))
+                coming = asyncio.ensure_future(anext(following, None))
+        finally:
+            coming.cancel()
+            await asyncio.wait((coming,))
+
+
+EVENT_ROUTES = [
+    Route(
+        "GET",
+        "/events",
+        stream,
+        "events.stream",
+        "Follow every change",
+        returns=Media(EVENT_STREAM, "Events: created, updated, deleted, state, progress, reset"),
+        description=(
+            "Server-sent events. `created`, `updated` and `deleted` tell of a container's configuration, `state` of "
+            "its life at the engine, `progress` of a running operation, such as the pull of an image. Send the last "
+            "`id` back as `Last-Event-ID` to go on after it; `reset` says that events are missing in between: read "
+            "the list again."
+        ),
+        tag="events",
+    ),
+]
