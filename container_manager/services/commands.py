@@ -1,0 +1,65 @@
+"""Commands run in a running container, and what the container has printed."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from container_manager.engine.engine import Engine
+from container_manager.errors import NotRunning
+from container_manager.models import Cuid, ExecResult
+from container_manager.settings import Settings
+from container_manager.store.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command and its surroundings. `timeout` in seconds, None for REQUEST_TIMEOUT."""
+
+    words: Sequence[str]
+    user: str | None = None
+    workdir: str | None = None
+    env: Mapping[str, str] | None = None
+    stdin: bytes = b""
+    timeout: float | None = None
+
+
+class Commands:
+    """Runs one command to its end, or shows the logs."""
+
+    def __init__(self, settings: Settings, engine: Engine, registry: Registry) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._registry = registry
+
+    def require_running(self, cuid: Cuid) -> None:
+        """ContainerNotFound, NotRunning."""
+        self._registry.get(cuid)
+        state = self._engine.states.get(cuid)
+        if state is None or state.status != "running":
+            status = "created" if state is None else state.status
+            advice = "unpause it first" if status == "paused" else "start it first"
+            raise NotRunning(f"{cuid} is {status}: {advice}", status=status)
+
+    async def run(self, cuid: Cuid, command: Command, *, merge_stderr: bool = False) -> ExecResult:
+        """Run to the end. EngineTimeout when it takes too long: it is killed in the container then."""
+        self.require_running(cuid)
+        timeout = self._settings.request_timeout if command.timeout is None else command.timeout
+        return await self._engine.exec(
+            cuid,
+            command.words,
+            user=command.user,
+            workdir=command.workdir,
+            env=command.env,
+            stdin=command.stdin,
+            timeout=timeout,
+            merge_stderr=merge_stderr,
+        )
+
+    async def logs(
+        self, cuid: Cuid, *, tail: int | None, follow: bool = False, since: str | None = None, timestamps: bool = False
+    ) -> AsyncIterator[bytes]:
+        """What it printed, stdout and stderr in order, in chunks; with `follow` until the container ends."""
+        self._registry.get(cuid)
+        if self._engine.states.get(cuid) is None:
+            return
+        async for chunk in self._engine.logs(cuid, tail=tail, follow=follow, since=since, timestamps=timestamps):
+            yield chunk
