@@ -56,7 +56,7 @@ async def create(request: web.Request, *, body: CreateContainer) -> web.Response
     """Create, and start when asked to."""
     services = services_of(request)
     cuid = new_cuid()
-    note(request, cuid=cuid, image=body.image, name=body.name)
+    note(request, cuid=cuid, image=body.image)
     spec = ContainerSpec(
         cuid=cuid,
         created_at=datetime.now(UTC),

@@ -6,9 +6,9 @@ from typing import Literal
 Encoding = Literal["utf8", "base64"]
 
 
-def decoded(*outputs: bytes) -> tuple[*tuple[str, ...], Encoding]:
-    """All `outputs` as text, and the one encoding that holds for them all."""
+def decoded(stdout: bytes, stderr: bytes = b"") -> tuple[str, str, Encoding]:
+    """Both as text, and the one encoding that holds for both."""
     try:
-        return (*(output.decode() for output in outputs), "utf8")
+        return stdout.decode(), stderr.decode(), "utf8"
     except UnicodeDecodeError:
-        return (*(base64.b64encode(output).decode() for output in outputs), "base64")
+        return base64.b64encode(stdout).decode(), base64.b64encode(stderr).decode(), "base64"

@@ -35,16 +35,23 @@ class Event:
 
 
 def state_data(state: EngineState | None) -> dict[str, Any]:
-    """What a `state` event says. A container that the engine does not have is one that was never started."""
+    """What a `state` event says, in the words of GET /containers. Without a container at the engine: never started."""
     if state is None:
-        return {"status": "created", "exit_code": None, "started_at": None, "finished_at": None, "ports": []}
+        return {
+            "status": "created",
+            "exit_code": None,
+            "started_at": None,
+            "finished_at": None,
+            "oom_killed": False,
+            "bound_ports": [],
+        }
     return {
         "status": state.status,
         "exit_code": state.exit_code,
         "started_at": state.started_at.isoformat() if state.started_at else None,
         "finished_at": state.finished_at.isoformat() if state.finished_at else None,
         "oom_killed": state.oom_killed,
-        "ports": [
+        "bound_ports": [
             {"host": port.host, "container": port.container, "protocol": port.protocol, "host_ip": port.host_ip}
             for port in state.ports
         ],
@@ -141,5 +148,9 @@ class Events:
     async def _follow_states(self, listening: asyncio.Event) -> None:
         with self._states.subscribe() as changes:
             listening.set()
+            missed = 0
             async for change in changes:
                 self.publish("state", change.cuid, **state_data(change.state))
+                if changes.missed != missed:
+                    missed = changes.missed
+                    self.publish("reset", None)

@@ -34,7 +34,7 @@ class Images:
             await asyncio.wait_for(asyncio.shield(task), self._timeout)
         except TimeoutError:
             raise EngineTimeout(
-                f"{reference} is still being pulled after {self._timeout:g} s; the pull goes on: start again in a while",
+                f"{reference} is still being pulled after {self._timeout:g} s; it goes on: start again in a while",
                 image=reference,
                 seconds=self._timeout,
             ) from None

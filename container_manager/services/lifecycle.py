@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from container_manager.engine.engine import Engine
 from container_manager.errors import (
+    AppError,
     ComposeError,
     ContainerRunning,
     EngineUnavailable,
@@ -223,7 +224,7 @@ class Lifecycle:
         """Undo a creation whose start failed, whatever the engine made of it."""
         try:
             await self._engine.remove(cuid, self._layout.compose_file(cuid))
-        except (ComposeError, TimeoutError):
+        except AppError:
             _log.warning("%s: the engine could not remove what it had begun", cuid)
         async with self._registry.removal(cuid):
             self._applied.pop(cuid, None)

@@ -4,21 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import LiteralScalarString
 
 from container_manager.errors import ComposeFileBroken, InternalError
 from container_manager.models import Cuid, PortMapping, Resources, Runs
-from container_manager.store.compose_file import (
-    EXTENSION,
-    dump,
-    flow,
-    load,
-    load_for_edit,
-    port_line,
-    quoted,
-    read_environment,
-    service_of,
-    set_network,
-)
+from container_manager.store.compose_file import EXTENSION, port_line, set_network
+from container_manager.store.compose_read import read_environment, service_of
+from container_manager.store.yaml_text import dump, flow, load, load_for_edit, quoted
 
 _VARIABLE = "environment."
 
@@ -121,7 +113,14 @@ class Editor:
         elif value is None:
             self.service.pop(key, None)
         else:
-            self.service[key] = value
+            self.service[key] = _styled(value)
+
+
+def _styled(value: Any) -> Any:
+    """A script inside a list as a block that a person can read."""
+    if isinstance(value, list):
+        return [_styled(item) for item in value]
+    return LiteralScalarString(value) if isinstance(value, str) and "\n" in value else value
 
 
 def edited(cuid: Cuid, text: bytes, change: Change) -> bytes:

@@ -14,7 +14,8 @@ from container_manager.models import ContainerSpec, Cuid, Layout, parse_cuid
 from container_manager.settings import Settings
 from container_manager.store.atomic import fsync_directory, sweep_temporaries, write_atomically
 from container_manager.store.compose_edit import Change, edited
-from container_manager.store.compose_file import parse, render
+from container_manager.store.compose_file import render
+from container_manager.store.compose_read import parse
 
 POLL_SECONDS = 1.0
 """How soon a change made by hand is seen."""

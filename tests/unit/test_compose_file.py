@@ -11,7 +11,9 @@ from container_manager.errors import ComposeFileBroken
 from container_manager.models import ContainerSpec, Layout, PortMapping, Resources, Volume, new_cuid
 from container_manager.settings import Settings
 from container_manager.store.compose_edit import edited
-from container_manager.store.compose_file import load, parse, render
+from container_manager.store.compose_file import render
+from container_manager.store.compose_read import parse
+from container_manager.store.yaml_text import load
 
 SETTINGS = Settings(app_pass="secret", data_dir=Path("/data"))
 LAYOUT = Layout(Path("/data"))

@@ -1,0 +1,140 @@
+"""Reads a container's Compose file into a spec, whoever wrote it and in whichever of Compose's forms."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from container_manager.errors import ComposeFileBroken
+from container_manager.models import ContainerSpec, Cuid, PortMapping, Resources, Runs, Volume
+from container_manager.store.compose_file import EXTENSION, OWN_VARIABLES
+from container_manager.store.yaml_text import load, unquoted
+
+_PORT = re.compile(
+    r"(?:(?:\[(?P<ip6>[0-9A-Fa-f:.]+)\]|(?P<ip>\d+\.\d+\.\d+\.\d+)):)?"
+    r"(?:(?P<host>\d*):)?(?P<container>\d+)(?:/(?P<protocol>tcp|udp|sctp))?"
+)
+
+
+def service_of(document: Mapping[str, Any], cuid: Cuid) -> Any:
+    """The service of this container. ComposeFileBroken when there is none."""
+    services = document.get("services")
+    service = services.get(cuid) if isinstance(services, dict) else None
+    if not isinstance(service, dict):
+        raise ComposeFileBroken(f"it has no service {cuid} below 'services'", line=1)
+    if not isinstance(service.get("image"), str):
+        raise ComposeFileBroken(f"service {cuid} has no 'image'", line=1)
+    return service
+
+
+def parse(cuid: Cuid, text: bytes) -> ContainerSpec:
+    """The spec that the file holds; a file that cannot be read gives one whose `broken` says why."""
+    try:
+        document = load(text)
+        service = service_of(document, cuid)
+    except ComposeFileBroken as error:
+        return ContainerSpec(cuid, datetime.fromtimestamp(0, UTC), image="", broken=error.message)
+    extension = document.get(EXTENSION)
+    extension = extension if isinstance(extension, dict) else {}
+    boot_keys = extension.get("set_for_boot") or ()
+    name = extension.get("name")
+    return ContainerSpec(
+        cuid=cuid,
+        created_at=_time(extension.get("created")),
+        image=unquoted(service["image"]),
+        name=str(name) if name is not None else None,
+        env={k: v for k, v in read_environment(service.get("environment")).items() if k not in OWN_VARIABLES},
+        tags=tuple(unquoted(tag) for tag in _sequence(extension.get("tags"))),
+        resources=Resources(
+            cpus=_float(service.get("cpus")),
+            memory=_string(service.get("mem_limit")),
+            pids=_int(service.get("pids_limit")),
+        ),
+        ports=tuple(port for port in map(_port, _sequence(service.get("ports"))) if port is not None),
+        volumes=tuple(v for v in map(_bind, _sequence(service.get("volumes"))) if v is not None and v.target != "/app"),
+        command=_command(service.get("command")),
+        user=None if "user" in boot_keys else _string(service.get("user")),
+        restart=_string(service.get("restart")),
+        runs=cast(Runs, extension["runs"]) if extension.get("runs") in ("command", "boot", "image") else None,
+    )
+
+
+def read_environment(environment: Any) -> dict[str, str]:
+    """Both forms that Compose has, a mapping or a list of NAME=value."""
+    if isinstance(environment, dict):
+        return {str(name): unquoted(value) for name, value in environment.items() if value is not None}
+    pairs = (str(item).partition("=") for item in _sequence(environment))
+    return {name: unquoted(value) for name, separator, value in pairs if separator}
+
+
+def _sequence(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
+
+
+def _string(value: Any) -> str | None:
+    return None if value is None else unquoted(value)
+
+
+def _float(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _int(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _time(value: Any) -> datetime:
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            moment = datetime.fromtimestamp(0, UTC)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return datetime.fromtimestamp(0, UTC)
+
+
+def _command(value: Any) -> str | tuple[str, ...] | None:
+    if value is None:
+        return None
+    return tuple(unquoted(word) for word in value) if isinstance(value, list) else unquoted(value)
+
+
+def _port(value: Any) -> PortMapping | None:
+    """A port in the short or the long form; None for what has no single host port (ranges, variables)."""
+    if isinstance(value, dict):
+        target, published = _int(value.get("target")), _int(value.get("published") or 0)
+        if target is None or published is None:
+            return None
+        protocol = value.get("protocol") if value.get("protocol") in ("udp", "sctp") else "tcp"
+        return PortMapping(published, target, cast(Any, protocol), str(value.get("host_ip") or ""))
+    match = _PORT.fullmatch(str(value))
+    if match is None:
+        return None
+    return PortMapping(
+        host=int(match["host"] or 0),
+        container=int(match["container"]),
+        protocol=cast(Any, match["protocol"] or "tcp"),
+        host_ip=match["ip6"] or match["ip"] or "",
+    )
+
+
+def _bind(value: Any) -> Volume | None:
+    if isinstance(value, dict):
+        if value.get("type") != "bind" or "source" not in value or "target" not in value:
+            return None
+        return Volume(unquoted(value["source"]), unquoted(value["target"]), bool(value.get("read_only")))
+    source, separator, rest = str(value).partition(":")
+    target, _, mode = rest.partition(":")
+    return (
+        Volume(unquoted(source), unquoted(target), "ro" in mode.split(","))
+        if separator and source[:1] in "/."
+        else None
+    )

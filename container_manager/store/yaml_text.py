@@ -1,0 +1,98 @@
+"""YAML that keeps what a person wrote, values that come through it exactly, errors that name the line."""
+
+import io
+from collections.abc import Sequence
+from typing import Any, cast
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from container_manager.errors import ComposeFileBroken
+
+LARGEST_FILE = 4 << 20
+DEEPEST_NESTING = 100
+
+
+def quoted(value: str) -> str:
+    """`value` so that it comes through YAML and Compose's interpolation exactly as it is."""
+    return cast(str, DoubleQuotedScalarString(value.replace("$", "$$")))
+
+
+def unquoted(value: Any) -> str:
+    """What a process sees of a YAML scalar: the reverse of `quoted`, Compose's booleans included."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value).replace("$$", "$")
+
+
+def round_trip() -> YAML:
+    """A YAML reader and writer that keeps comments, order, quotes and anchors; never wraps a line."""
+    yaml = YAML(typ="rt")
+    yaml.preserve_quotes = True
+    yaml.width = 2**31
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def dump(document: CommentedMap) -> bytes:
+    """The document as UTF-8 text."""
+    text = io.StringIO()
+    round_trip().dump(document, text)
+    return text.getvalue().encode()
+
+
+def load(text: bytes) -> dict[str, Any]:
+    """The file as plain values (fast, C parser). ComposeFileBroken says what is wrong and where."""
+    document = _loaded(YAML(typ="safe"), text)
+    return cast(dict[str, Any], document)
+
+
+def load_for_edit(text: bytes) -> CommentedMap:
+    """The file with its comments. ComposeFileBroken says what is wrong and where."""
+    return cast(CommentedMap, _loaded(round_trip(), text))
+
+
+def _loaded(yaml: YAML, text: bytes) -> Any:
+    if len(text) > LARGEST_FILE:
+        raise ComposeFileBroken(f"it is larger than {LARGEST_FILE} bytes", line=1)
+    try:
+        _refuse_deep_nesting(text)
+        document = yaml.load(text.decode())
+    except UnicodeDecodeError as error:
+        line = text[: error.start].count(b"\n") + 1
+        raise ComposeFileBroken(f"line {line}: it is not UTF-8", line=line) from None
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ComposeFileBroken(
+            f"line {line}: {error.problem or error.context or 'it is no YAML'}", line=line
+        ) from None
+    except (YAMLError, ValueError, RecursionError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ComposeFileBroken(f"it cannot be read as YAML: {reason}", line=1) from None
+    if not isinstance(document, dict):
+        raise ComposeFileBroken("line 1: it must be a mapping with a key 'services'", line=1)
+    return document
+
+
+def _refuse_deep_nesting(text: bytes) -> None:
+    """The parsers recurse, the C one without a bound: nesting without end would end the process."""
+    if text.count(b"[") + text.count(b"{") + text.count(b"- ") + text.count(b"? ") <= DEEPEST_NESTING:
+        return
+    depth = 0
+    for event in YAML(typ="safe").parse(text):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > DEEPEST_NESTING:
+            line = event.start_mark.line + 1
+            raise ComposeFileBroken(
+                f"line {line}: it is nested deeper than {DEEPEST_NESTING} levels of YAML", line=line
+            )
+
+
+def flow(items: Sequence[Any]) -> CommentedSeq:
+    """A list on one line."""
+    sequence = CommentedSeq(items)
+    sequence.fa.set_flow_style()
+    return sequence
