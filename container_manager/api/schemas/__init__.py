@@ -1,0 +1,1 @@
+"""Bodies, queries and answers as pydantic models, one module for each area."""
