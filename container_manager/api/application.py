@@ -10,20 +10,20 @@ from pydantic import BaseModel
 from container_manager.api.answers import json_response
 from container_manager.api.auth import ATTEMPTS, CREDENTIALS, Attempts, Credentials
 from container_manager.api.binding import bind
-from container_manager.api.context import EXCHANGE, SERVICES, services_of
+from container_manager.api.context import EXCHANGE, SERVICES, Services, services_of
 from container_manager.api.middleware import MIDDLEWARES, ROUTES, before_headers
 from container_manager.api.openapi import DOCUMENT, document
 from container_manager.api.route import Media, Route
 from container_manager.errors import MethodNotAllowed, RouteNotFound
-from container_manager.settings import Settings
 
 
-def register(app: web.Application, settings: Settings, routes: Iterable[Route]) -> None:
-    """Let `app` serve `routes`, behind every middleware. Its SERVICES may be set later, before the first request."""
+def application(services: Services, routes: Iterable[Route]) -> web.Application:
+    """One flat application that serves `routes` behind every middleware. Run it with `api.server.Runner`."""
     routes = tuple(routes)
-    app.middlewares.extend(MIDDLEWARES)
-    app[CREDENTIALS] = Credentials(settings)
-    app[ATTEMPTS] = Attempts(settings.auth_attempts)
+    app = web.Application(middlewares=MIDDLEWARES)
+    app[SERVICES] = services
+    app[CREDENTIALS] = Credentials(services.settings)
+    app[ATTEMPTS] = Attempts(services.settings.auth_attempts)
     app[DOCUMENT] = document(routes)
     app[ROUTES] = {}
     for route in routes:
@@ -32,6 +32,7 @@ def register(app: web.Application, settings: Settings, routes: Iterable[Route]) 
     app.router.add_route("*", "/{path:.*}", _unknown, expect_handler=_expect_nothing)
     app.on_response_prepare.append(before_headers)
     app.on_shutdown.append(_end_changes)
+    return app
 
 
 def _add(app: web.Application, route: Route) -> None:
