@@ -57,6 +57,12 @@ class VolumeRefused(AuthError):
     code = "VOLUME_REFUSED"
 
 
+class RoleRefused(AuthError):
+    """A viewer of a terminal session that wants more than its role allows."""
+
+    code = "ROLE_REFUSED"
+
+
 # --- validation_error -------------------------------------------------------------------------
 
 
@@ -194,6 +200,12 @@ class NameInUse(Conflict):
     code = "NAME_IN_USE"
 
 
+class UserExists(Conflict):
+    """A container has a user of that name already."""
+
+    code = "USER_EXISTS"
+
+
 class PathExists(Conflict):
     """A file or directory stands where one was to be made."""
 
@@ -286,6 +298,18 @@ class NotRunning(StateError):
     """It does not run, and this needs it running."""
 
     code = "NOT_RUNNING"
+
+
+class GuestRefused(StateError):
+    """A program inside the container failed at what was asked: `stderr` and `exit_code` in details."""
+
+    code = "GUEST_REFUSED"
+
+
+class StartRefused(StateError):
+    """The engine cannot run it as described: its command, user, limits or address."""
+
+    code = "START_REFUSED"
 
 
 class LimitReached(StateError):

@@ -1,0 +1,148 @@
+"""Non-blocking reading and writing of descriptors on the event loop, with a bound on what is kept."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+
+READ_AT_ONCE = 32 << 10
+"""Bytes gathered for one piece of output: a read from a PTY returns 4,095 at most."""
+
+INPUT_HIGH = 256 << 10
+INPUT_LOW = 64 << 10
+
+
+class Reader:
+    """Hands what a descriptor yields to `data`, and says `ended` once. Owns the descriptor."""
+
+    def __init__(self, descriptor: int, data: Callable[[bytes], None], ended: Callable[[], None]) -> None:
+        os.set_blocking(descriptor, False)
+        self._loop = asyncio.get_running_loop()
+        self._descriptor = descriptor
+        self._data = data
+        self._ended = ended
+        self._paused = False
+        self._loop.add_reader(descriptor, self._ready)
+
+    @property
+    def paused(self) -> bool:
+        """Nothing is read for the time being."""
+        return self._paused
+
+    def _ready(self) -> None:
+        pieces: list[bytes] = []
+        gathered = 0
+        ended = False
+        while gathered < READ_AT_ONCE:
+            try:
+                piece = os.read(self._descriptor, READ_AT_ONCE - gathered)
+            except BlockingIOError:
+                break
+            except OSError:  # EIO: a terminal that nobody holds any more
+                piece = b""
+            if not piece:
+                ended = True
+                break
+            pieces.append(piece)
+            gathered += len(piece)
+        if pieces:
+            self._data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if ended:
+            self.close()
+
+    def pause(self) -> None:
+        """Stop reading."""
+        if self._descriptor >= 0 and not self._paused:
+            self._loop.remove_reader(self._descriptor)
+        self._paused = True
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._descriptor >= 0 and self._paused:
+            self._loop.add_reader(self._descriptor, self._ready)
+        self._paused = False
+
+    def close(self) -> None:
+        """Stop for good; closes the descriptor."""
+        if self._descriptor < 0:
+            return
+        if not self._paused:
+            self._loop.remove_reader(self._descriptor)
+        os.close(self._descriptor)
+        self._descriptor = -1
+        self._ended()
+
+
+class Writer:
+    """Writes to a descriptor as fast as it takes it. Owns the descriptor."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._loop = asyncio.get_running_loop()
+        self._descriptor = descriptor
+        self._pending = bytearray()
+        self._waiting = False
+        self._closing = False
+        self._roomy = asyncio.Event()
+        self._roomy.set()
+
+    def write(self, data: bytes) -> None:
+        """Queue `data`. What nobody can read any more is dropped."""
+        if self._descriptor < 0 or self._closing:
+            return
+        self._pending += data
+        if not self._waiting:
+            self._flush()
+
+    def _flush(self) -> None:
+        try:
+            while self._pending:
+                written = os.write(self._descriptor, self._pending)
+                del self._pending[:written]
+                if not written:
+                    break
+        except BlockingIOError:
+            pass
+        except OSError:  # EPIPE, EIO: the other side is gone
+            self.close()
+            return
+        if bool(self._pending) != self._waiting:
+            self._waiting = not self._waiting
+            if self._waiting:
+                self._loop.add_writer(self._descriptor, self._flush)
+            else:
+                self._loop.remove_writer(self._descriptor)
+        if len(self._pending) > INPUT_HIGH:
+            self._roomy.clear()
+        elif len(self._pending) <= INPUT_LOW:
+            self._roomy.set()
+        if self._closing and not self._pending:
+            self.close()
+
+    async def drain(self) -> None:
+        """Wait while more than INPUT_HIGH bytes are pending, until INPUT_LOW are."""
+        await self._roomy.wait()
+
+    def discard(self) -> None:
+        """Forget what is pending."""
+        if self._pending:
+            self._pending.clear()
+            self._flush()
+
+    def finish(self) -> None:
+        """Close when everything pending is written."""
+        self._closing = True
+        if not self._pending:
+            self.close()
+
+    def close(self) -> None:
+        """Stop for good; closes the descriptor."""
+        if self._descriptor < 0:
+            return
+        if self._waiting:
+            self._loop.remove_writer(self._descriptor)
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
+        self._descriptor = -1
+        self._pending.clear()
+        self._roomy.set()

@@ -1,0 +1,141 @@
+"""A process on a pseudo-terminal."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import struct
+import termios
+import tty
+from collections.abc import Mapping, Sequence
+
+from container_manager.terminal.channel import Reader, Writer
+from container_manager.terminal.child import Child
+from container_manager.terminal.process import Output, Size
+
+_EOF = b"\x04"
+_QUIET = 0.25
+"""Seconds without output after which the terminal of an ended process counts as empty, if somebody still holds it."""
+
+
+class PtyProcess:
+    """A process that leads a session on its own terminal.
+
+    `raw` is for a client that passes bytes on to another terminal (an exec in a container): what is typed before
+    it runs must neither be echoed nor changed on the way.
+    """
+
+    def __init__(self, argv: Sequence[str], environment: Mapping[str, str], size: Size, *, raw: bool) -> None:
+        self._child = Child(argv, environment)
+        self._size = size
+        self._raw = raw
+        self._master = -1
+        self._reader: Reader | None = None
+        self._writer: Writer | None = None
+        self._empty = asyncio.Event()
+        self._quiet: asyncio.TimerHandle | None = None
+
+    async def start(self, output: Output) -> None:
+        """Start it on a terminal that has its size from the beginning."""
+        self._master, slave = os.openpty()
+        try:
+            if self._raw:
+                tty.setraw(slave, termios.TCSANOW)
+            self._set_size()
+            name = os.ttyname(slave)
+            await self._child.spawn(
+                [
+                    (os.POSIX_SPAWN_OPEN, 0, name, os.O_RDWR, 0),
+                    (os.POSIX_SPAWN_DUP2, 0, 1),
+                    (os.POSIX_SPAWN_DUP2, 0, 2),
+                ]
+            )
+        except BaseException:
+            if not self._child.running:
+                self._close_master()
+            raise
+        finally:
+            os.close(slave)
+
+        def received(data: bytes) -> None:
+            if self._quiet is not None:
+                self._wait_for_quiet()
+            output("stdout", data)
+
+        self._writer = Writer(os.dup(self._master))
+        self._reader = Reader(os.dup(self._master), received, self._empty.set)
+
+    def write(self, data: bytes) -> None:
+        """Type `data`."""
+        if self._writer is not None:
+            self._writer.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the terminal has taken most of what was typed."""
+        if self._writer is not None:
+            await self._writer.drain()
+
+    def discard_input(self) -> None:
+        """Forget what the terminal has not taken yet."""
+        if self._writer is not None:
+            self._writer.discard()
+
+    def end_input(self) -> None:
+        """Type ^D."""
+        self.write(_EOF)
+
+    def resize(self, size: Size) -> None:
+        """Set the terminal's size; the kernel tells the foreground process."""
+        if size != self._size:
+            self._size = size
+            self._set_size()
+
+    def _set_size(self) -> None:
+        if self._master >= 0:
+            with contextlib.suppress(OSError):
+                packed = struct.pack("HHHH", self._size.rows, self._size.cols, 0, 0)
+                fcntl.ioctl(self._master, termios.TIOCSWINSZ, packed)
+
+    def pause(self) -> None:
+        """Stop reading: the terminal fills up and the process waits."""
+        if self._reader is not None:
+            self._reader.pause()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._reader is not None:
+            self._reader.resume()
+            if self._quiet is not None:
+                self._wait_for_quiet()
+
+    async def wait(self) -> int:
+        """Its exit code, once the terminal is empty."""
+        code = await asyncio.shield(self._child.exited)
+        self._wait_for_quiet()
+        await self._empty.wait()
+        return code
+
+    def _wait_for_quiet(self) -> None:
+        if self._quiet is not None:
+            self._quiet.cancel()
+        self._quiet = asyncio.get_running_loop().call_later(_QUIET, self._is_quiet)
+
+    def _is_quiet(self) -> None:
+        if self._reader is not None and not self._reader.paused:
+            self._reader.close()
+
+    async def close(self) -> None:
+        """Hang up, end it, close the terminal."""
+        await self._child.end()
+        if self._quiet is not None:
+            self._quiet.cancel()
+        if self._reader is not None:
+            self._reader.close()
+        if self._writer is not None:
+            self._writer.close()
+        self._close_master()
+
+    def _close_master(self) -> None:
+        if self._master >= 0:
+            os.close(self._master)
+            self._master = -1
