@@ -5,14 +5,13 @@ import errno
 import os
 import signal
 import threading
-from importlib import import_module
 
 from aiohttp import web
 
-from .. import __version__
-from ..errors import AppError
-from ..settings import Settings, SettingsError
-from . import exits
+from container_manager import __version__
+from container_manager.cli import exits
+from container_manager.errors import AppError
+from container_manager.settings import Settings, SettingsError
 
 # Of STOP_TIMEOUT, the part that open requests get. aiohttp waits for it twice before it cancels them;
 # what remains is for the cleanup after them.
@@ -21,11 +20,8 @@ _SHARE_OF_REQUESTS = 0.3
 
 def serve() -> int:
     """Serve with the settings of the environment and `.env`; the exit code is 0 after SIGTERM or Ctrl+C."""
-    # Imported here, so that the other commands start without loading the server.
-    build = import_module("container_manager.app").build
     try:
-        settings = Settings.load()
-        asyncio.run(_run(build(settings), settings))
+        asyncio.run(_run(Settings.load()))
     except SettingsError as error:
         raise exits.Stop(str(error), exits.WRONG_USE) from None
     except AppError as error:
@@ -33,21 +29,18 @@ def serve() -> int:
     return exits.DONE
 
 
-async def _run(application: web.Application, settings: Settings) -> None:
+async def _run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises Stop when the address cannot be listened on."""
+    # Imported here, so that the other commands start without loading the server.
+    from container_manager.api.server import Runner
+    from container_manager.app import build
+
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, _end, ended, settings)
 
-    # A handler ends with its client, or a silent log stream would outlive its reader. Changes at the
-    # engine go on regardless: they are tasks of their own.
-    runner = web.AppRunner(
-        application,
-        access_log=None,
-        handler_cancellation=True,
-        shutdown_timeout=settings.stop_timeout * _SHARE_OF_REQUESTS,
-    )
+    runner = Runner(build(settings), shutdown_timeout=settings.stop_timeout * _SHARE_OF_REQUESTS)
     try:
         await runner.setup()
         await _listen(runner, settings)

@@ -1,10 +1,10 @@
 """A Python client of the API: `from container_manager.client import Client`. See docs/python-client.md."""
 
-from ..settings import Address
-from .client import Client, Ran
-from .errors import ClientError, Refused, Unreachable
-from .files import Files, Progress
-from .terminal import Event, Exit, Output, Problem, Terminal
+from container_manager.client.client import Client, Ran
+from container_manager.client.errors import ClientError, Refused, Unreachable
+from container_manager.client.files import Files, Progress
+from container_manager.client.terminal import Event, Exit, Output, Problem, Terminal
+from container_manager.settings import Address
 
 __all__ = [
     "Address",

@@ -6,12 +6,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..settings import Address
-from .files import Files
-from .terminal import Terminal, open_terminal
-from .transport import Json, Transport
+from container_manager.client.files import Files
+from container_manager.client.terminal import Terminal, open_terminal
+from container_manager.client.transport import Json, Transport
+from container_manager.settings import Address
 
-_PAGE = 500
+_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Client(Transport):
         return await self.call("POST", "containers", json=given)
 
     async def update(self, cuid: str, **changes: Any) -> Json:
-        """Change `env` (merged, None removes), `tags`, `resources` (merged), `image`.
+        """Change `env` (merged, None removes), `tags`, `resources` (merged), `ports`, `image`.
 
         A running container is made anew at once, any other at its next start: `applied` says which.
         """
@@ -136,7 +136,7 @@ class Client(Transport):
         self,
         cuid: str,
         *,
-        tail: int | None = None,
+        tail: int | Literal["all"] = 100,
         follow: bool = False,
         since: str | None = None,
         timestamps: bool = False,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import IO, Literal
 
-from .transport import Json, Transport
+from container_manager.client.transport import Json, Transport
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes moved so far and their total, which is None when nobody knows it."""
@@ -47,6 +47,8 @@ class Files:
                 query={"path": path or None, "mode": mode},
                 stream=True,
                 data=_chunks(source, total, progress),
+                # Refused before the body is sent: wrong credentials cost no upload.
+                expect100=True,
                 headers={"Content-Type": "application/zip", "Content-Length": str(total)},
             )
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import aiohttp
 
-from .transport import Query, Transport, refusal
+from container_manager.client.transport import Query, Transport, refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Exit:
     """The process ended: 128 + n for signal n. Nothing follows."""
 
     code: int
+    reason: str | None = None
+    """Why, when it did not end by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class Terminal:
     async def send(self, data: bytes) -> None:
         """Type `data`."""
         await self._send(type="stdin", data=base64.b64encode(data).decode(), encoding="base64")
+
+    async def end_input(self) -> None:
+        """Say that nothing more will be typed: Ctrl+D."""
+        await self._send(type="stdin", eof=True)
 
     async def resize(self, columns: int, rows: int) -> None:
         """Tell the new size, in characters."""
@@ -115,7 +121,7 @@ def _event(frame: dict[str, Any]) -> Event | None:
             data = base64.b64decode(text) if frame.get("encoding") == "base64" else text.encode()
             return Output(data, stream)
         case "exit":
-            return Exit(int(frame["code"]))
+            return Exit(int(frame["code"]), frame.get("reason"))
         case "error":
             error = frame["error"]
             return Problem(error["message"], error["code"])

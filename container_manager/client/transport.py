@@ -10,9 +10,9 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from .. import __version__
-from ..settings import Address
-from .errors import Refused, Unreachable
+from container_manager import __version__
+from container_manager.client.errors import Refused, Unreachable
+from container_manager.settings import Address
 
 Json = dict[str, Any]
 """An answer as docs/api.md shows it."""
