@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that the server needs, once: Python packages in .venv, .env with a password, the engine, an image.
+# Everything that the server needs, once: Python packages in .venv, .env with a password, the engine, an image, and
+# what its pages use.
 # Run again it only looks. `--tests` adds what the tests need, `--packages-only` leaves out the engine and the image.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -54,4 +55,8 @@ fi
 if [ "$engine" = yes ]; then
     scripts/engine.sh
     scripts/image.sh
+    # The server runs without: its pages then lack the terminal.
+    scripts/web_vendor.sh || say "The web pages are not complete: install npm and run 'make setup' again."
+    say "Ready: $(.venv/bin/python -V) in .venv, $(docker version --format 'engine {{.Server.Version}}')," \
+        "Compose $(.venv/bin/docker-compose version --short)."
 fi
