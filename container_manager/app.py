@@ -25,6 +25,7 @@ from container_manager.services.guest_files import GuestFiles
 from container_manager.services.images import Images
 from container_manager.services.lifecycle import Lifecycle
 from container_manager.services.terminals import Terminals
+from container_manager.services.volumes import Volumes
 from container_manager.settings import Settings
 from container_manager.store.data_dir import DataDir
 from container_manager.store.locks import Locks
@@ -42,7 +43,7 @@ def build(settings: Settings) -> web.Application:
     mounts = Mounts(layout, settings.default_user_uid)
     audit = Audit(layout)
     images = Images(engine, settings.request_timeout)
-    lifecycle = Lifecycle(settings, engine, registry, locks, mounts, images)
+    lifecycle = Lifecycle(settings, engine, registry, locks, mounts, images, Volumes(settings, registry))
     commands = Commands(settings, engine, registry)
     services = Services(
         settings=settings,

@@ -22,6 +22,11 @@ class Command:
     timeout: float | None = None
 
 
+def shell_words(line: str) -> list[str]:
+    """The words that run `line` with bash, else sh; its stderr goes where its stdout goes, in order."""
+    return ["sh", "-c", 'command -v bash >/dev/null && exec bash -c "$1" 2>&1; exec sh -c "$1" 2>&1', "sh", line]
+
+
 class Commands:
     """Runs one command to its end, or shows the logs."""
 

@@ -17,6 +17,7 @@ from container_manager.errors import (
 from container_manager.models import ContainerSpec, Cuid, EngineState, Layout, Runs
 from container_manager.services.boot import BOOT_FILE, boot_keys, refuse_bare_interpreter
 from container_manager.services.images import Images
+from container_manager.services.volumes import Volumes
 from container_manager.settings import Settings
 from container_manager.store.compose_edit import Editor
 from container_manager.store.locks import Locks
@@ -41,7 +42,14 @@ class Lifecycle:
     """Each method takes its turn at the container, and returns when the table of states shows the result."""
 
     def __init__(
-        self, settings: Settings, engine: Engine, registry: Registry, locks: Locks, mounts: Mounts, images: Images
+        self,
+        settings: Settings,
+        engine: Engine,
+        registry: Registry,
+        locks: Locks,
+        mounts: Mounts,
+        images: Images,
+        volumes: Volumes,
     ) -> None:
         self._settings = settings
         self._engine = engine
@@ -49,6 +57,7 @@ class Lifecycle:
         self._locks = locks
         self._mounts = mounts
         self._images = images
+        self._volumes = volumes
         self._layout = Layout(settings.data_dir)
         self._boot_keys = boot_keys(settings)
         self._applied: dict[Cuid, Fingerprint | None] = {}
@@ -58,7 +67,8 @@ class Lifecycle:
         async with self._locks.hold(spec.cuid):
             await asyncio.to_thread(self._mounts.create, spec.cuid)
             try:
-                await self._registry.add(spec)
+                async with self._volumes.admitted(spec.volumes):
+                    await self._registry.add(spec)
             except BaseException:
                 await asyncio.to_thread(self._mounts.remove, spec.cuid)
                 raise
