@@ -5,9 +5,8 @@ import textwrap
 from collections.abc import Sequence
 
 from container_manager import __version__
-from container_manager.cli import containers, doctor, files, inside, lifecycle, run
+from container_manager.cli import containers, doctor, files, inside, lifecycle, run, serve
 from container_manager.cli.command import Command
-from container_manager.cli.serve import serve
 
 PROGRAM = "container-manager"
 
@@ -17,15 +16,7 @@ COMMANDS: tuple[Command, ...] = (
     *lifecycle.COMMANDS,
     *inside.COMMANDS,
     *files.COMMANDS,
-    Command(
-        "serve",
-        "The server",
-        "serve the API and the dashboard; so does no command at all",
-        lambda arguments: serve(),
-        about="Settings come from the environment, then from .env in this directory; README.md lists them.",
-        examples="container-manager serve\nPORT=9000 container-manager",
-        json=False,
-    ),
+    *serve.COMMANDS,
     *doctor.COMMANDS,
 )
 
@@ -63,10 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     # The overview lists the commands in groups, which argparse cannot.
-    words = parser.add_subparsers(metavar="COMMAND", help=argparse.SUPPRESS)
+    words = parser.add_subparsers(prog=PROGRAM, metavar="COMMAND", help=argparse.SUPPRESS)
     for command in COMMANDS:
         _add(words, command)
-    parser.set_defaults(run=lambda arguments: serve())
+    parser.set_defaults(run=serve.run)
     return parser
 
 

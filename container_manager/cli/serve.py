@@ -1,5 +1,6 @@
 """`serve`: run the server until it is told to end."""
 
+import argparse
 import asyncio
 import errno
 import os
@@ -10,6 +11,7 @@ from aiohttp import web
 
 from container_manager import __version__
 from container_manager.cli import exits
+from container_manager.cli.command import Command
 from container_manager.errors import AppError
 from container_manager.settings import Settings, SettingsError
 
@@ -18,10 +20,10 @@ from container_manager.settings import Settings, SettingsError
 _SHARE_OF_REQUESTS = 0.3
 
 
-def serve() -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Serve with the settings of the environment and `.env`; the exit code is 0 after SIGTERM or Ctrl+C."""
     try:
-        asyncio.run(_run(Settings.load()))
+        asyncio.run(_serve(Settings.load()))
     except SettingsError as error:
         raise exits.Stop(str(error), exits.WRONG_USE) from None
     except AppError as error:
@@ -29,7 +31,7 @@ def serve() -> int:
     return exits.DONE
 
 
-async def _run(settings: Settings) -> None:
+async def _serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises Stop when the address cannot be listened on."""
     # Imported here, so that the other commands start without loading the server.
     from container_manager.api.server import Runner
@@ -95,3 +97,16 @@ def _greeting(runner: web.AppRunner, settings: Settings) -> str:
         f"container-manager {__version__} serves http://{host}:{port}/ (user {settings.app_user}{reach})\n"
         "Ctrl+C ends it. Containers go on running."
     )
+
+
+COMMANDS = (
+    Command(
+        "serve",
+        "The server",
+        "serve the API and the dashboard; so does no command at all",
+        run,
+        about="Settings come from the environment, then from .env in this directory; README.md lists them.",
+        examples="container-manager serve\nPORT=9000 container-manager",
+        json=False,
+    ),
+)

@@ -37,7 +37,8 @@ class Files:
 
         "merge" keeps what the archive does not name, "replace" removes it.
         """
-        with archive.open("rb") as source:
+        source = await asyncio.to_thread(archive.open, "rb")
+        try:
             total = os.fstat(source.fileno()).st_size
             return await self._transport.call(
                 "POST",
@@ -51,6 +52,8 @@ class Files:
                 expect100=True,
                 headers={"Content-Type": "application/zip", "Content-Length": str(total)},
             )
+        finally:
+            source.close()
 
     async def download(self, cuid: str, path: str, to: IO[bytes], *, progress: Progress | None = None) -> None:
         """Write one file into `to`."""

@@ -1,6 +1,7 @@
 """One connection pool to one server: requests out, errors in, the body when it is wanted."""
 
 import json
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -96,7 +97,10 @@ class Transport:
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
             return Unreachable(f"{url} has a certificate that this machine does not trust")
         if isinstance(error, aiohttp.ClientConnectorError):
-            return Unreachable(f"No server answers at {url} ({error.os_error.strerror or error.os_error})")
+            # asyncio's own text repeats the address; the number says it plainly. Names not found have none.
+            number = error.os_error.errno or 0
+            reason = os.strerror(number) if number > 0 else error.os_error.strerror or str(error.os_error)
+            return Unreachable(f"No server answers at {url} ({reason})")
         if isinstance(error, TimeoutError):
             return Unreachable(f"{url} did not answer in time")
         return Unreachable(f"The connection to {url} broke: {error or type(error).__name__}")

@@ -1,6 +1,5 @@
 """What `doctor` looks at. A check never raises for what it was made to find."""
 
-import os
 from collections.abc import AsyncIterator
 
 from container_manager.cli.checks import engine, machine, server
@@ -13,7 +12,7 @@ __all__ = ["Finding", "Level", "findings"]
 async def findings() -> AsyncIterator[Finding]:
     """Everything there is to look at, in the order in which one thing needs the other."""
     yield machine.python()
-    settings, finding = machine.settings_of(os.environ)
+    settings, finding = machine.load_settings()
     yield finding
     environment = clean_environment(settings.docker_host)
     yield engine.command(environment)

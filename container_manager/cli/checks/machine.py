@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from container_manager.cli.checks.finding import Finding
@@ -23,10 +22,10 @@ def python() -> Finding:
     return Finding("Python", "ok", version)
 
 
-def settings_of(environment: Mapping[str, str]) -> tuple[Settings, Finding]:
+def load_settings() -> tuple[Settings, Finding]:
     """The settings, or the defaults when one of them is wrong: the rest can be looked at with these."""
     try:
-        settings = Settings.load(environment)
+        settings = Settings.load()
     except SettingsError as error:
         advice = "The rest is looked at with the default settings"
         return Settings(app_pass="", data_dir=Path.cwd()), Finding("Settings", "fail", str(error), advice)
