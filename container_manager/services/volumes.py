@@ -22,7 +22,7 @@ class Volumes:
         self._turn = asyncio.Lock()
         self._allowed = settings.allowed_volumes
         socket = settings.docker_host.removeprefix("unix://") if "://" in settings.docker_host else _DEFAULT_SOCKET
-        self._forbidden = (settings.data_dir.resolve(), Path(socket).resolve())
+        self._own = (settings.data_dir, Path(socket))
 
     @asynccontextmanager
     async def admitted(self, wanted: Sequence[Volume]) -> AsyncIterator[None]:
@@ -33,11 +33,10 @@ class Volumes:
         async with self._turn:
             everyone = [volume for spec in self._registry.after() for volume in spec.volumes]
             for volume in wanted:
-                source = Path(volume.source)
-                self._check_place(source)
+                self._check_place(Path(volume.source))
                 for other in (*everyone, *wanted):
                     _check_nesting(volume, other)
-                await asyncio.to_thread(_check_on_disk, source)
+                await asyncio.to_thread(self._check_on_disk, Path(volume.source))
             yield
 
     def _check_place(self, source: Path) -> None:
@@ -45,8 +44,20 @@ class Volumes:
             raise _refused(source, "it is no absolute path")
         if not any(source.is_relative_to(directory) for directory in self._allowed):
             raise _refused(source, "it is not below a directory of ALLOWED_VOLUMES")
-        for own in self._forbidden:
-            if source.is_relative_to(own) or own.is_relative_to(source):
+
+    def _check_on_disk(self, source: Path) -> None:
+        try:
+            for path in reversed((source, *source.parents)):
+                mode = path.lstat().st_mode
+                if stat.S_ISLNK(mode):
+                    raise _refused(source, f"{path} is a link")
+        except OSError as error:
+            raise _refused(source, f"it cannot be looked at: {error.strerror}") from None
+        if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+            raise _refused(source, "it is neither a directory nor a file")
+        for own in self._own:
+            place = own.resolve()
+            if source.is_relative_to(place) or place.is_relative_to(source):
                 raise _refused(source, "it holds, or belongs to, the server's own data or the engine's socket")
 
 
@@ -55,18 +66,6 @@ def _check_nesting(volume: Volume, other: Volume) -> None:
     for outer, inner in ((volume, other), (other, volume)):
         if outer.source != inner.source and not outer.read_only and Path(inner.source).is_relative_to(outer.source):
             raise _refused(Path(volume.source), "one container could write where another one's volume begins")
-
-
-def _check_on_disk(source: Path) -> None:
-    try:
-        for path in reversed((source, *source.parents)):
-            mode = path.lstat().st_mode
-            if stat.S_ISLNK(mode):
-                raise _refused(source, f"{path} is a link")
-    except OSError as error:
-        raise _refused(source, f"it cannot be looked at: {error.strerror}") from None
-    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
-        raise _refused(source, "it is neither a directory nor a file")
 
 
 def _refused(source: Path, reason: str) -> VolumeRefused:

@@ -135,8 +135,12 @@ def _read_only(mode: str) -> bool:
 
 def _volume(source: str, target: str, *, read_only: bool) -> Volume:
     clean = _clean(target)
-    words = clean.split("/")
-    if words[0] or ".." in words or clean in _RESERVED or clean.startswith(("/proc/", "/sys/", "/dev/")):
+    if (
+        not clean.startswith("/")
+        or ".." in clean.split("/")
+        or clean in _RESERVED
+        or clean.startswith(("/proc/", "/sys/", "/dev/"))
+    ):
         raise fault("INVALID_VOLUME", f"{target!r:.100} is no place for a volume: an absolute path in the container")
     return Volume(_clean(source), clean, read_only)
 
