@@ -134,6 +134,8 @@ class ExecResult:
     stdout: bytes
     stderr: bytes
     duration: float
+    cut: bool = False
+    """There was more output than is kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,274 @@
+"""The engine as the services see it: lifecycle verbs, images, the network, commands, and the table of states."""
+
+import logging
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from container_manager.engine import compose
+from container_manager.engine.docker import Docker
+from container_manager.engine.exec import OUTPUT_LIMIT, Inside
+from container_manager.engine.failures import NetworkMissing, failure
+from container_manager.engine.follower import Follower
+from container_manager.engine.network import SharedNetwork
+from container_manager.engine.process import Finished, clean_environment, run
+from container_manager.engine.pull import PULL_TIMEOUT, Progress, pull
+from container_manager.engine.states import Predicate, StateTable
+from container_manager.engine.turns import Turns
+from container_manager.errors import ComposeError, EngineTimeout, EngineUnavailable, PortInUse
+from container_manager.models import Cuid, EngineInfo, EngineState, ExecResult, ImageFacts
+from container_manager.settings import Settings
+
+SETTLE_TIMEOUT = 5.0
+"""Seconds that a start waits for the ports really bound, once the container is known to have started."""
+
+log = logging.getLogger(__name__)
+
+
+class Engine:
+    """One engine. Every method may raise EngineUnavailable, EngineTimeout and ComposeError with its kin."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.environment: Mapping[str, str] = clean_environment(settings.docker_host)
+        self.states = StateTable()
+        binary = shutil.which("docker", path=self.environment["PATH"]) or "docker"
+        self._timeout = settings.request_timeout
+        self._docker = Docker(binary, self.environment, self._timeout)
+        self._follower = Follower(self._docker, self.states)
+        self._inside = Inside(self._docker)
+        self._network = SharedNetwork(self._docker, settings.network)
+        self.turns = Turns(settings.max_workers, self._timeout, lambda: self.available)
+        self._compose: compose.Compose | None = None
+        self._info: tuple[int, EngineInfo] | None = None
+
+    async def start(self) -> None:
+        """Find the programs and follow the engine. EngineUnavailable only when a program is missing or too old."""
+        if not shutil.which(self._docker.binary, path=self.environment["PATH"]):
+            raise EngineUnavailable("The docker command is not found: install Docker's command line")
+        self._compose = compose.Compose(*await compose.find(self.environment, self._timeout))
+        self._follower.start()
+        await self._follower.first_try()
+
+    async def close(self) -> None:
+        """End every task and process of this engine; containers go on."""
+        await self._follower.close()
+        await self._inside.close()
+
+    @property
+    def available(self) -> bool:
+        """It is followed: the table is true."""
+        return self._follower.available
+
+    async def info(self) -> EngineInfo:
+        """Which engine answers; asked once per connection."""
+        if not self.available:
+            raise EngineUnavailable("The engine does not answer")
+        connection = self._follower.connections
+        if self._info is None or self._info[0] != connection:
+            name, version = await self._docker.versions()
+            self._info = connection, EngineInfo(name, version, self._verbs.version)
+        return self._info[1]
+
+    # --- lifecycle ------------------------------------------------------------------------------
+
+    async def up(self, cuid: Cuid, file: Path, *, secrets: Collection[str] = ()) -> EngineState:
+        """Create, or recreate as `file` says, and start. `secrets` never appear in an error."""
+        before = self.states.get(cuid)
+        try:
+            finished = await self._run(self._verbs.up(cuid, file), secrets=secrets)
+        except NetworkMissing:
+            self._network.forget()
+            await self.ensure_network()
+            finished = await self._run(self._verbs.up(cuid, file), secrets=secrets)
+        # Compose says "Running" for one that it left as it was, "Started" for one that it started.
+        if b'"Started"' in finished.stderr:
+            return await self._started(cuid, before)
+        return await self._shows(cuid, lambda state: state is not None and state.status == "running")
+
+    async def start_existing(self, cuid: Cuid) -> EngineState:
+        """Start the container as it was made."""
+        before = self.states.get(cuid)
+        finished = await self._run(self._verbs.start(cuid))
+        if b'"Started"' in finished.stderr:
+            return await self._started(cuid, before)
+        return await self._shows(cuid, lambda state: state is not None and state.status == "running")
+
+    async def stop(self, cuid: Cuid, timeout: float) -> EngineState:
+        """Stop, paused or not; killed after `timeout` seconds."""
+        await self._thaw(cuid)
+        await self._run(self._verbs.stop(cuid, timeout), grace=timeout)
+        return await self._shows(
+            cuid, lambda state: state is not None and state.status in ("exited", "dead", "created")
+        )
+
+    async def restart(self, cuid: Cuid, timeout: float) -> EngineState:
+        """Stop, killed after `timeout` seconds, and start."""
+        await self._thaw(cuid)
+        before = self.states.get(cuid)
+        await self._run(self._verbs.restart(cuid, timeout), grace=timeout)
+        return await self._started(cuid, before)
+
+    async def pause(self, cuid: Cuid) -> EngineState:
+        """Freeze every process of the container."""
+        await self._run(self._verbs.pause(cuid))
+        return await self._shows(cuid, lambda state: state is not None and state.status != "running")
+
+    async def unpause(self, cuid: Cuid) -> EngineState:
+        """Thaw."""
+        # Not Compose's own: at Podman it finds no paused container.
+        await self._run([self._docker.binary, "unpause", cuid])
+        return await self._shows(cuid, lambda state: state is not None and state.status != "paused")
+
+    async def remove(self, cuid: Cuid, file: Path) -> None:
+        """Stop and remove the container and what Compose made for it; returns once it is gone."""
+        await self._thaw(cuid)
+        timeout = self.settings.stop_timeout
+        await self._run(self._verbs.down(cuid, timeout), grace=timeout)
+        await self.states.wait(cuid, lambda state: state is None, self._timeout)
+
+    async def _thaw(self, cuid: Cuid) -> None:
+        state = self.states.get(cuid)
+        if state is not None and state.status == "paused":
+            await self.unpause(cuid)
+
+    async def _started(self, cuid: Cuid, before: EngineState | None) -> EngineState:
+        """Wait until a start later than `before` shows, with its ports; it may have ended again already."""
+
+        def later(state: EngineState | None) -> bool:
+            if state is None or state.started_at is None:
+                return False
+            return before is None or (state.container_id, state.started_at) != (before.container_id, before.started_at)
+
+        state = await self._shows(cuid, later)
+        if not state.ports and self._follower.publishes(cuid) and not self._follower.settled(cuid):
+            settled = await self.states.wait(cuid, lambda _: self._follower.settled(cuid), SETTLE_TIMEOUT)
+            return settled or state
+        return state
+
+    async def _shows(self, cuid: Cuid, predicate: Predicate) -> EngineState:
+        try:
+            state = await self.states.wait(cuid, predicate, self._timeout)
+        except EngineTimeout:
+            self._follower.doubt()
+            raise
+        assert state is not None  # noqa: S101 - no predicate here takes None
+        return state
+
+    async def _run(self, argv: Sequence[str], *, grace: float = 0, secrets: Collection[str] = ()) -> Finished:
+        """Run one verb in its turn. Its time is REQUEST_TIMEOUT and the `grace` that containers get to end."""
+        async with self.turns.take():
+            try:
+                finished = await run(argv, self.environment, timeout=self._timeout + grace)
+            except EngineTimeout:
+                self._follower.doubt()
+                raise
+        if finished.code == 0:
+            return finished
+        error = failure(argv, finished.code, finished.stderr, secrets=secrets)
+        if isinstance(error, EngineUnavailable):
+            self._follower.doubt()
+        if isinstance(error, PortInUse):
+            self._name_owner(error)
+        raise error
+
+    def _name_owner(self, error: PortInUse) -> None:
+        port = error.details["port"]
+        owners = (state.cuid for state in self.states.all.values() if any(bound.host == port for bound in state.ports))
+        owner: str | None = next(owners, "this server" if port == self.settings.port else None)
+        error.details["owner"] = owner
+        error.message += f" by {owner or 'another program'}"
+
+    @property
+    def _verbs(self) -> compose.Compose:
+        if self._compose is None:
+            raise ComposeError("The engine is not started")
+        return self._compose
+
+    # --- images and the network -----------------------------------------------------------------
+
+    async def image(self, reference: str) -> ImageFacts | None:
+        """What the image runs by itself; None when it is not on this machine."""
+        return await self._docker.image(reference)
+
+    async def pull(self, reference: str, progress: Progress | None = None) -> None:
+        """Pull an image, telling `progress` {image, layers, layers_done, current, total, text} in bytes.
+
+        ImageNotFound when no registry gives it.
+        """
+        await pull(self._verbs, self.environment, reference, progress, PULL_TIMEOUT)
+
+    async def ensure_network(self) -> str | None:
+        """The name of the network that containers share, made if need be; None when they get none."""
+        if self.settings.network == "none":
+            return None
+        info = await self.info()
+        return await self._network.ensure(self._follower.connections, info.name)
+
+    # --- inside a container ---------------------------------------------------------------------
+
+    async def exec(
+        self,
+        cuid: Cuid,
+        command: Sequence[str],
+        *,
+        user: str | None = None,
+        workdir: str | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        timeout: float,
+        merge_stderr: bool = False,
+        limit: int = OUTPUT_LIMIT,
+    ) -> ExecResult:
+        """Run `command` to its end, keeping `limit` bytes of each output. After `timeout` seconds it is killed in
+        the container too: EngineTimeout. NotRunning when the container does not run."""
+        return await self._inside.exec(
+            cuid,
+            command,
+            user=user,
+            workdir=workdir,
+            env=env,
+            stdin=stdin,
+            timeout=timeout,
+            merge_stderr=merge_stderr,
+            limit=limit,
+        )
+
+    def exec_argv(
+        self,
+        cuid: Cuid,
+        command: Sequence[str],
+        *,
+        user: str | None = None,
+        workdir: str | None = None,
+        env: Mapping[str, str] | None = None,
+        tty: bool,
+    ) -> list[str]:
+        """The command line of a terminal (`tty`) or a bare command. Values of `env` are readable by every user of
+        this machine: no secrets. Run it with `environment`, in a directory without a Compose file, such as /."""
+        return self._verbs.exec(cuid, command, user=user, workdir=workdir, env=env, tty=tty)
+
+    def logs_argv(
+        self,
+        cuid: Cuid,
+        *,
+        tail: int | None = None,
+        follow: bool = False,
+        since: str | None = None,
+        timestamps: bool = False,
+    ) -> list[str]:
+        """The command line that prints the container's stdout and stderr on its own, the last `tail` lines first."""
+        argv = [self._docker.binary, "logs"]
+        argv += ["--follow"] if follow else []
+        argv += ["--timestamps"] if timestamps else []
+        argv += [f"--tail={tail}"] if tail is not None else []
+        argv += [f"--since={since}"] if since is not None else []
+        return [*argv, cuid]
+
+    async def kill_marked(self, cuid: Cuid, mark: str, *, user: str | None) -> None:
+        """End every process that an exec or a terminal of this mark left in the container, until none is left."""
+        await self._inside.kill_marked(cuid, mark, user=user)
+
+    async def signal_foreground(self, cuid: Cuid, mark: str, name: str, *, user: str | None) -> None:
+        """Send signal `name` ("INT", "TERM", …) to the foreground process group of the marked terminal."""
+        await self._inside.signal_foreground(cuid, mark, name, user=user)

@@ -1,0 +1,321 @@
+"""Keeps the table of states true: one `docker events` child, a snapshot at each connection, a look now and then.
+
+What the engine answers to a question may be older than an event that was read meanwhile. So an answer is taken
+only when no event of that container came between question and answer; otherwise the question is asked again.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from container_manager.engine.docker import Docker, Inspected, ours
+from container_manager.engine.process import Child, streaming
+from container_manager.engine.states import StateTable
+from container_manager.errors import AppError, EngineUnavailable
+from container_manager.models import Cuid, EngineState
+
+RECONCILE_INTERVAL = 30.0
+BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0)
+STABLE = 5.0
+"""A connection that held this many seconds was a good one: the next is tried at once."""
+ANSWER_TIMEOUT = 5.0
+"""An engine that takes longer than this for its clock or its list is not there."""
+SAME_MOMENT = timedelta(seconds=1)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Container:
+    """One container at the engine. A cuid has two for a moment, while it is made anew."""
+
+    state: EngineState
+    publishes: bool | None = None
+    restarts: bool | None = None
+    listed_ports: str = field(default="", compare=False)
+
+
+class Follower:
+    """Owns the events child and the tasks around it; the only writer of the table."""
+
+    def __init__(self, docker: Docker, states: StateTable, reconcile_interval: float = RECONCILE_INTERVAL) -> None:
+        self._docker, self._states = docker, states
+        self._interval = reconcile_interval
+        self._containers: dict[str, _Container] = {}
+        self._ids: dict[Cuid, list[str]] = {}
+        self._questions: list[set[str]] = []
+        self._dirty: set[str] = set()
+        self._asking: set[str] = set()
+        self._wake = asyncio.Event()
+        self._doubt = asyncio.Event()
+        self._connected = asyncio.Event()
+        self._tried = asyncio.Event()
+        self._proven = time.monotonic()
+        self._task: asyncio.Task[None] | None = None
+        self.connections = 0
+
+    @property
+    def available(self) -> bool:
+        """The events are attached and the table is true."""
+        return self._connected.is_set()
+
+    def start(self) -> None:
+        """Begin following; goes on until `close`, whatever the engine does."""
+        self._task = asyncio.create_task(self._follow(), name="engine-follower")
+
+    async def close(self) -> None:
+        """Stop following, the child included."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def first_try(self) -> None:
+        """Return once it follows, or once the first attempt failed."""
+        await self._tried.wait()
+
+    def doubt(self) -> None:
+        """Something took too long: look at once whether the engine still answers."""
+        self._doubt.set()
+
+    def settled(self, cuid: Cuid) -> bool:
+        """Nothing of `cuid` waits to be looked at."""
+        return not any(key in self._dirty or key in self._asking for key in self._ids.get(cuid, ()))
+
+    def publishes(self, cuid: Cuid) -> bool:
+        """It has published ports, as far as is known."""
+        return any(self._containers[key].publishes for key in self._ids.get(cuid, ()))
+
+    # --- the connection -------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        failures = 0
+        while True:
+            began = time.monotonic()
+            try:
+                await self._connection()
+            except AppError as error:
+                log.debug("the engine is out of sight: %s", error.message)
+            except Exception:
+                log.exception("following the engine failed")
+            if self.available:
+                failures = 0 if time.monotonic() - began > STABLE else failures
+                log.warning("the connection to the engine is lost; trying again")
+            self._connected.clear()
+            self._tried.set()
+            self._states.stale(self._proven)
+            await asyncio.sleep(BACKOFF[min(failures, len(BACKOFF) - 1)])
+            failures += 1
+
+    async def _connection(self) -> None:
+        """From attaching the events to losing them. Events since before the snapshot are told again: none is lost."""
+        self._dirty.clear()
+        since = await self._docker.clock(timeout=ANSWER_TIMEOUT)
+        async with streaming(self._docker.events_argv(since), self._docker.environment) as child:
+            read = asyncio.create_task(self._read(child))
+            asked = asyncio.create_task(self._answer_questions())
+            try:
+                snapshot = asyncio.create_task(self._snapshot_and_watch())
+                tasks = {read, asked, snapshot}
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in tasks:
+                    if task.done():
+                        task.result()
+            finally:
+                for task in (read, asked, snapshot):
+                    task.cancel()
+                await asyncio.gather(read, asked, snapshot, return_exceptions=True)
+
+    async def _snapshot_and_watch(self) -> None:
+        await self._reconcile(everything=True)
+        self.connections += 1
+        self._states.live()
+        self._connected.set()
+        self._tried.set()
+        while True:
+            self._doubt.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._interval):
+                    await self._doubt.wait()
+            await self._reconcile(everything=False)
+
+    async def _read(self, child: Child) -> None:
+        """Always drained: a reader that stops stalls the engine."""
+        async for line in child.lines():
+            self._proven = time.monotonic()
+            try:
+                self._apply(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                log.warning("an event of the engine cannot be read: %.200r", line)
+        code = await child.process.wait()
+        raise EngineUnavailable(f"docker events ended with {code}: {child.stderr.decode(errors='replace').strip()}")
+
+    # --- questions ------------------------------------------------------------------------------
+
+    def _ask(self, container_id: str) -> None:
+        self._dirty.add(container_id)
+        self._wake.set()
+
+    async def _answer_questions(self) -> None:
+        """Look at what is dirty: at once, and together what gathers meanwhile."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._dirty:
+                await self._look(self._dirty)
+
+    @contextlib.contextmanager
+    def _question(self) -> Iterator[set[str]]:
+        """The ids of which an event came while the question was asked."""
+        overtaken: set[str] = set()
+        self._questions.append(overtaken)
+        try:
+            yield overtaken
+        finally:
+            # By identity: two questions with equal sets are still two.
+            self._questions = [question for question in self._questions if question is not overtaken]
+
+    async def _look(self, ids: Iterable[str]) -> None:
+        """Inspect `ids` and take the answers that no event has overtaken."""
+        in_order = list(ids)
+        wanted = set(in_order)
+        self._dirty -= wanted
+        self._asking |= wanted
+        touched = {self._containers[key].state.cuid for key in wanted if key in self._containers}
+        try:
+            with self._question() as overtaken:
+                answers = await self._docker.inspect(in_order)
+            self._proven = time.monotonic()
+            for answer in answers:
+                touched.add(answer.state.cuid)
+                self._take(answer, current=answer.state.container_id not in overtaken)
+        finally:
+            self._asking -= wanted
+        for cuid in touched:
+            self._show(cuid)
+
+    def _take(self, answer: Inspected, *, current: bool) -> None:
+        key = answer.state.container_id
+        known = self._containers.get(key)
+        if known is None:
+            if current:
+                self._remember(key, _Container(answer.state, answer.publishes, answer.restarts))
+            return
+        known.publishes, known.restarts = answer.publishes, answer.restarts
+        if current:
+            known.state = _with_times_of(known.state, answer.state)
+        else:
+            self._ask(key)
+
+    async def _reconcile(self, *, everything: bool) -> None:
+        """Compare with the engine's list; look closely at what differs, or at everything."""
+        with self._question() as overtaken:
+            listed = {entry.container_id: entry for entry in await self._docker.listed(timeout=ANSWER_TIMEOUT)}
+        self._proven = time.monotonic()
+        for key in [key for key in self._containers if key not in listed and key not in overtaken]:
+            self._forget(key)
+        different: list[str] = []
+        # Oldest first, as events would have told them; the list begins with the newest.
+        for key, entry in reversed(listed.items()):
+            known = self._containers.get(key)
+            if everything or known is None or known.state.status != entry.status or known.listed_ports != entry.ports:
+                different.append(key)
+        if different:
+            await self._look(different)
+            for key in different:
+                if known := self._containers.get(key):
+                    known.listed_ports = listed[key].ports
+
+    # --- events ---------------------------------------------------------------------------------
+
+    def _apply(self, event: dict[str, Any]) -> None:
+        attributes = event["Actor"].get("Attributes") or {}
+        cuid = ours(attributes)
+        if cuid is None:
+            return
+        key = event["Actor"]["ID"]
+        action = event["Action"]
+        for overtaken in self._questions:
+            overtaken.add(key)
+        if action in ("destroy", "remove"):
+            self._forget(key)
+            return
+        known = self._containers.get(key)
+        if known is None:
+            if action not in ("create", "init", "start", "die", "died"):
+                self._ask(key)
+                return
+            known = self._remember(key, _Container(EngineState(cuid, key, "created")))
+        when = datetime.fromtimestamp(event["timeNano"] / 1e9, UTC)
+        match action:
+            case "create" | "init":
+                pass
+            case "start":
+                known.state = replace(
+                    known.state,
+                    status="running",
+                    started_at=when,
+                    finished_at=None,
+                    exit_code=None,
+                    ports=(),
+                    oom_killed=False,
+                )
+                if known.publishes is not False:
+                    self._ask(key)
+            case "die" | "died":
+                code = attributes.get("exitCode", attributes.get("containerExitCode", "0"))
+                known.state = replace(known.state, status="exited", exit_code=int(code), finished_at=when, ports=())
+                # Whether the engine starts it again by itself is told by no event.
+                if known.restarts is not False:
+                    self._ask(key)
+            case "pause":
+                known.state = replace(known.state, status="paused")
+            case "unpause":
+                known.state = replace(known.state, status="running")
+            case "oom":
+                known.state = replace(known.state, oom_killed=True)
+            case "update":
+                self._ask(key)
+            case "stop" if known.state.status == "restarting":
+                self._ask(key)
+            case _:
+                return
+        self._show(cuid)
+
+    def _remember(self, key: str, container: _Container) -> _Container:
+        self._containers[key] = container
+        self._ids.setdefault(container.state.cuid, []).append(key)
+        return container
+
+    def _forget(self, key: str) -> None:
+        self._dirty.discard(key)
+        if known := self._containers.pop(key, None):
+            ids = self._ids[known.state.cuid]
+            ids.remove(key)
+            if not ids:
+                del self._ids[known.state.cuid]
+            self._show(known.state.cuid)
+
+    def _show(self, cuid: Cuid) -> None:
+        """Put into the table the one container that stands for `cuid`: an active one, else the oldest."""
+        candidates = [self._containers[key].state for key in self._ids.get(cuid, ())]
+        active = [state for state in candidates if state.status in ("running", "paused", "restarting")]
+        self._states.put(cuid, active[-1] if active else candidates[0] if candidates else None)
+
+
+def _with_times_of(told: EngineState, asked: EngineState) -> EngineState:
+    """`asked`, with the times that events told where they mean the same moment: one start has one time for good."""
+    return replace(
+        asked,
+        started_at=_settle(told.started_at, asked.started_at),
+        finished_at=_settle(told.finished_at, asked.finished_at),
+    )
+
+
+def _settle(told: datetime | None, asked: datetime | None) -> datetime | None:
+    return told if told and asked and abs(told - asked) < SAME_MOMENT else asked
