@@ -24,8 +24,11 @@ seconds_since() {
 # Shows every fifth of a second, beside a turning wheel, how long TITLE takes; elsewhere than on a terminal a line every
 # ten seconds. It ends with the script that started it.
 _show_progress() {
-    local title=$1 began=$2 owner=$3 wheel='-\|/' turn=0
-    while sleep "$([ -t 1 ] && echo 0.2 || echo 10)" && kill -0 "$owner" 2>/dev/null; do
+    local title=$1 began=$2 owner=$3 pause=10 wheel='-\|/' turn=0 never
+    [ ! -t 1 ] || pause=0.2
+    # A pipe on which nothing comes: to wait for it is to sleep, without a `sleep` that would outlive this.
+    exec {never}<> <(:)
+    until read -r -t "$pause" -u "$never" _ || ! kill -0 "$owner" 2>/dev/null; do
         if [ -t 1 ]; then
             turn=$(((turn + 1) % 4))
             printf '\r\033[K%s %s ... %s' "${wheel:turn:1}" "$title" "$(seconds_since "$began")"
