@@ -236,7 +236,9 @@ class Address:
         Raises SettingsError: one line that says what to set.
         """
         given = _read(environment, env_file)
-        url = given.get("CONTAINER_MANAGER_URL", "").strip().rstrip("/") or _local_url(given)
+        url = given.get("CONTAINER_MANAGER_URL", "").strip().rstrip("/") or local_url(
+            given.get("HOST", "").strip(), given.get("PORT", "").strip()
+        )
         if not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", url):
             raise SettingsError(
                 f"CONTAINER_MANAGER_URL is wrong: {url!r} is no address; write for example http://localhost:8080"
@@ -248,10 +250,9 @@ class Address:
         return cls(url, given.get("APP_USER") or "admin", given["APP_PASS"])
 
 
-def _local_url(given: Mapping[str, str]) -> str:
-    """The server of this machine. One that listens everywhere is asked at the loopback address."""
-    host = given.get("HOST", "").strip()
+def local_url(host: str, port: str) -> str:
+    """The server of this machine that listens at HOST and PORT. One that listens everywhere: at the loopback."""
     host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     if ":" in host:
         host = f"[{host}]"
-    return f"http://{host}:{given.get('PORT', '').strip() or '8080'}"
+    return f"http://{host}:{port or '8080'}"

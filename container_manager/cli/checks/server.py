@@ -1,13 +1,10 @@
 """The server: whether it answers on its port, or could."""
 
-import os
 import socket
-from dataclasses import replace
-from pathlib import Path
 
 from container_manager.cli.checks.finding import Finding
 from container_manager.client import Client, Refused, Unreachable
-from container_manager.settings import Address, Settings, SettingsError
+from container_manager.settings import Address, Settings, local_url
 
 _SECONDS = 10.0
 
@@ -17,14 +14,9 @@ async def port(settings: Settings) -> Finding:
     where = f"port {settings.port}"
     if _free(settings.host, settings.port):
         return Finding("Server", "ok", f"does not run; {where} is free for it")
+    address = Address(local_url(settings.host, str(settings.port)), settings.app_user, settings.app_pass)
     try:
-        address = Address.load()
-    except SettingsError:
-        return Finding(
-            "Server", "warn", f"something listens on {where}", "Set APP_PASS, then it can be asked who it is"
-        )
-    try:
-        async with Client(replace(address, url=_local(settings)), timeout=_SECONDS) as client:
+        async with Client(address, timeout=_SECONDS) as client:
             health = await client.health()
     except Refused as error:
         return _refused(error, where)
@@ -57,8 +49,3 @@ def _free(host: str, number: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _local(settings: Settings) -> str:
-    given = {"HOST": settings.host, "PORT": str(settings.port), "APP_PASS": settings.app_pass}
-    return Address.load(given, Path(os.devnull)).url
