@@ -1,0 +1,162 @@
+"""Unpacking a judged archive into staging, counting and checking what really comes out."""
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from container_manager.errors import NoSpace
+from container_manager.store import deflate
+from container_manager.store.archive_format import STORED, ArchiveEntry, read_exactly
+from container_manager.store.archive_names import leads_out, refused
+from container_manager.store.archive_tree import Archive, Folder, Limits, free_bytes
+from container_manager.store.beneath import best
+from container_manager.store.journal import FEW
+from container_manager.store.paths import Parts
+from container_manager.store.staging import DIRECTORY_MODE, FILE_MODE, Owner, give, make_directory
+from container_manager.store.syscalls import sync_filesystem
+from container_manager.store.tree import DIRECTORY
+
+_READ = 256 << 10
+_WRITE = 1 << 20
+_MAX_LINK = 4096
+
+Progress = Callable[[int], None]
+"""Called with the bytes unpacked since the last call; may raise to end the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """What came out of an archive. `skipped` are its links, which are not kept."""
+
+    files: int
+    bytes: int
+    directories: int
+    skipped: tuple[str, ...]
+
+
+def unpack(archive: Archive, into: int, owner: Owner, limits: Limits, progress: Progress) -> Unpacked:
+    """Unpack into directory `into`, durably. BadZip tells what is wrong with which entry, NoSpace what is lacking."""
+    check_room(into, archive.size, limits.free)
+    for parts, link in archive.links:
+        target = _read_whole(archive, link)
+        if leads_out(target.decode("utf-8", "replace"), parts):
+            raise refused(link.name, "is a link that points out of the mount")
+    each_synced = archive.files <= FEW
+    directories = 0
+    pending: list[tuple[Folder, Parts]] = [(archive.tree, ())]
+    while pending:
+        folder, where = pending.pop()
+        if folder.entry is not None:
+            archive.data_of(folder.entry)
+        at = best()(into, where, DIRECTORY, False)
+        try:
+            for name, child in folder.children.items():
+                if isinstance(child, Folder):
+                    os.close(make_directory(at, name, owner, _directory_mode(child)))
+                    pending.append((child, (*where, name)))
+                    directories += 1
+                elif not child.is_link:
+                    _unpack_file(archive, child, at, name, owner, progress, sync=each_synced)
+            if each_synced:
+                os.fsync(at)
+        finally:
+            os.close(at)
+    if not each_synced:
+        sync_filesystem(into)
+    return Unpacked(archive.files, archive.size, directories, tuple(entry.name for _, entry in archive.links))
+
+
+def check_room(descriptor: int, needed: int, free: int) -> None:
+    """NoSpace unless `needed` bytes fit on the disk and `free` are left then."""
+    available = free_bytes(descriptor)
+    if needed + free > available:
+        raise NoSpace(
+            f"The disk has {available} bytes free, {needed} are needed and {free} must be left (MIN_FREE_BYTES)",
+            available=available,
+            needed=needed,
+            min_free=free,
+        )
+
+
+def _unpack_file(
+    archive: Archive, entry: ArchiveEntry, at: int, name: str, owner: Owner, progress: Progress, *, sync: bool
+) -> None:
+    start = archive.data_of(entry)
+    target = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=at)
+    try:
+        _inflate(archive.descriptor, entry, start, target, progress)
+        give(target, owner, _file_mode(entry.mode))
+        os.utime(target, (entry.mtime, entry.mtime))
+        if sync:
+            os.fsync(target)
+    finally:
+        os.close(target)
+
+
+def _inflate(source: int, entry: ArchiveEntry, start: int, target: int, progress: Progress) -> None:
+    """Write what `entry` holds to `target`: as many bytes as it says, with the checksum that it says."""
+    left, crc = entry.size, 0
+    position, end = start, start + entry.packed
+    inflater = None if entry.method == STORED else deflate.inflater()
+    while position < end:
+        data = read_exactly(source, min(_READ, end - position), position)
+        position += len(data)
+        while data:
+            piece, data = (data, b"") if inflater is None else _step(inflater, data, entry)
+            left -= len(piece)
+            if left < 0:
+                raise refused(entry.name, "is longer than it says")
+            crc = deflate.crc32(piece, crc)
+            _write(target, piece)
+            progress(len(piece))
+    if inflater is not None and not inflater.eof and entry.packed:
+        raise refused(entry.name, "is cut off")
+    if left:
+        raise refused(entry.name, "is shorter than it says")
+    if crc != entry.crc:
+        raise refused(entry.name, "has a wrong checksum")
+
+
+def _step(inflater: deflate.Inflater, data: bytes, entry: ArchiveEntry) -> tuple[bytes, bytes]:
+    """The next piece, at most 1 MiB, and what is left of `data`."""
+    try:
+        piece = inflater.decompress(data, _WRITE)
+    except deflate.error as error:
+        raise refused(entry.name, "is damaged") from error
+    if inflater.unused_data or (inflater.eof and inflater.unconsumed_tail):
+        raise refused(entry.name, "has more packed data than it needs")
+    if not piece and inflater.unconsumed_tail == data:
+        raise refused(entry.name, "is damaged")
+    return piece, inflater.unconsumed_tail
+
+
+def _write(target: int, data: bytes) -> None:
+    written = os.write(target, data)
+    if written < len(data):
+        view = memoryview(data)[written:]
+        while view:
+            view = view[os.write(target, view) :]
+
+
+def _read_whole(archive: Archive, entry: ArchiveEntry) -> bytes:
+    """What a link says: small, checked as any file is."""
+    if entry.size > _MAX_LINK:
+        raise refused(entry.name, "is a link of more than 4096 bytes")
+    start = archive.data_of(entry)
+    memory = os.memfd_create("link", os.MFD_CLOEXEC)
+    try:
+        _inflate(archive.descriptor, entry, start, memory, lambda _: None)
+        return os.pread(memory, _MAX_LINK, 0)
+    finally:
+        os.close(memory)
+
+
+def _file_mode(mode: int) -> int:
+    """Permissions as archived, writable for the owner; no setuid, setgid or sticky bit."""
+    return mode & 0o777 | 0o600 if stat.S_IMODE(mode) else FILE_MODE
+
+
+def _directory_mode(folder: Folder) -> int:
+    mode = folder.entry.mode if folder.entry else 0
+    return mode & 0o777 | 0o700 if stat.S_IMODE(mode) else DIRECTORY_MODE
