@@ -20,7 +20,7 @@ SESSION_VARIABLE = "CONTAINER_MANAGER_SESSION"
 """Environment variable that marks every process which an exec or a terminal session started."""
 
 NETWORKS: Mapping[str, str | None] = {
-    "isolated": "container-manager",
+    "isolated": "container-manager-isolated",
     "bridge": "container-manager-bridge",
     "none": None,
 }

@@ -213,9 +213,11 @@ async def _feed(pipe: asyncio.StreamWriter | None, data: bytes) -> None:
 
 
 @contextlib.asynccontextmanager
-async def streaming(argv: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[Child]:
+async def streaming(
+    argv: Sequence[str], environment: Mapping[str, str], *, merge_stderr: bool = False
+) -> AsyncIterator[Child]:
     """A child that lives as long as the block: left, the whole group is killed and reaped."""
-    child = await Child.spawn(argv, environment)
+    child = await Child.spawn(argv, environment, merge_stderr=merge_stderr)
     try:
         yield child
     finally:

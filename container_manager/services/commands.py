@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from container_manager.engine.engine import Engine
-from container_manager.errors import NotRunning
+from container_manager.engine.process import streaming
+from container_manager.errors import EngineUnavailable, NotRunning
 from container_manager.models import Cuid, ExecResult
 from container_manager.settings import Settings
 from container_manager.store.registry import Registry
@@ -66,5 +67,10 @@ class Commands:
         self._registry.get(cuid)
         if self._engine.states.get(cuid) is None:
             return
-        async for chunk in self._engine.logs(cuid, tail=tail, follow=follow, since=since, timestamps=timestamps):
-            yield chunk
+        if not self._engine.available:
+            raise EngineUnavailable("The engine does not answer, so its logs cannot be read; try again in a while")
+        argv = self._engine.logs_argv(cuid, tail=tail, follow=follow, since=since, timestamps=timestamps)
+        # One pipe for both streams keeps their order.
+        async with streaming(argv, self._engine.environment, merge_stderr=True) as child:
+            async for _, chunk in child.chunks():
+                yield chunk

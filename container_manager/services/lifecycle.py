@@ -155,7 +155,7 @@ class Lifecycle:
         """What a kill in the middle of deletions left to do."""
         for cuid in cut_off:
             try:
-                await self._engine.remove(cuid, None)
+                await self._engine.remove(cuid, self._layout.compose_file(cuid))
             except EngineUnavailable:
                 # The next start tries again.
                 _log.warning("%s is still to be removed from the engine, which does not answer", cuid)

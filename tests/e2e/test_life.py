@@ -214,7 +214,7 @@ async def test_apps_have_no_powers_and_containers_with_a_command_keep_theirs(cli
         assert row["Init"] is True
         assert row["Memory"] == 1 << 30
         assert row["LogConfig"]["Config"]["max-size"] == "10m"
-        assert row["NetworkMode"] == "container-manager"
+        assert row["NetworkMode"] == "container-manager-isolated"
 
 
 async def test_containers_cannot_reach_each_other(client: Client) -> None:
