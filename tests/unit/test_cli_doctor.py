@@ -39,7 +39,7 @@ async def test_an_engine_that_is_well(tmp_path: Path):
     environment = fake_docker(tmp_path, f"echo '{json.dumps(WELL)}'")
     info = await engine.ask(environment)
     assert isinstance(info, dict)
-    assert [engine.answers(info).level, engine.limits(info).level, engine.networking(info).level] == ["ok"] * 3
+    assert [engine.answers(info).level, engine.limits(info).level] == ["ok", "ok"]
     assert (await engine.base_image(environment)).level == "ok"
 
 
@@ -61,6 +61,21 @@ async def test_a_missing_image(tmp_path: Path):
     finding = await engine.base_image(fake_docker(tmp_path, "exit 1"))
     assert finding.level == "warn"
     assert "docker pull python:3.12-slim" in finding.advice
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "level"),
+    [
+        ("exit 1", "isolated", "ok"),
+        ('echo \'{"com.docker.network.bridge.enable_icc":"false"}\'', "isolated", "ok"),
+        ("echo null", "isolated", "warn"),
+        ("echo null", "bridge", "ok"),
+        ("exit 1", "none", "ok"),
+    ],
+)
+async def test_the_network(tmp_path: Path, script: str, kind: str, level: str):
+    assert (await engine.networking(WELL, fake_docker(tmp_path, script), kind)).level == level
+    assert (await engine.networking({"IPv4Forwarding": False}, {}, "isolated")).level == "warn"
 
 
 def test_a_kernel_without_limits():

@@ -21,7 +21,7 @@ async def findings() -> AsyncIterator[Finding]:
     yield await engine.compose_version(environment)
     if isinstance(info, dict):
         yield engine.limits(info)
-        yield engine.networking(info)
+        yield await engine.networking(info, environment, settings.network)
         yield await engine.base_image(environment)
     yield machine.folders(settings)
     yield machine.disk(settings)

@@ -8,6 +8,7 @@ from typing import Any
 from container_manager.cli.checks.finding import Finding
 from container_manager.cli.options import DEFAULT_IMAGE
 from container_manager.engine import compose
+from container_manager.engine.network import ICC
 from container_manager.engine.process import Finished, run
 from container_manager.errors import AppError
 
@@ -76,16 +77,25 @@ def limits(engine: Mapping[str, Any]) -> Finding:
     return Finding("Limits", "ok", "memory, cpus and pids are enforced")
 
 
-def networking(engine: Mapping[str, Any]) -> Finding:
-    """Whether containers can reach anything."""
-    if engine.get("IPv4Forwarding") is False:
-        return Finding(
-            "Network",
-            "warn",
-            "IPv4 forwarding is off",
-            "Containers reach nothing, and nobody reaches their ports. Turn it on: sysctl net.ipv4.ip_forward=1",
-        )
-    return Finding("Network", "ok", "containers can be given one")
+async def networking(info: Mapping[str, Any], environment: Mapping[str, str], kind: str) -> Finding:
+    """Whether containers can reach anything, and with NETWORK=isolated not each other."""
+    if kind == "none":
+        return Finding("Network", "ok", "NETWORK is none: containers have no network")
+    if info.get("IPv4Forwarding") is False:
+        advice = "Containers reach nothing, nobody reaches their ports. Turn it on: sysctl net.ipv4.ip_forward=1"
+        return Finding("Network", "warn", "IPv4 forwarding is off", advice)
+    name = f"container-manager-{kind}"
+    argv = ["docker", "network", "inspect", "--format", "{{json .Options}}", name]
+    try:
+        finished = await run(argv, environment, timeout=_SECONDS)
+    except AppError as error:
+        return Finding("Network", "fail", error.message, "See whether 'docker network ls' answers")
+    if finished.code != 0:
+        return Finding("Network", "ok", f"{name} is made at the first start")
+    if kind == "isolated" and (_json(finished) or {}).get(ICC) != "false":
+        advice = f"Remove it, the next start makes it anew: docker network rm {name}. Podman cannot keep them apart"
+        return Finding("Network", "warn", f"{name} lets containers reach each other", advice)
+    return Finding("Network", "ok", name)
 
 
 async def base_image(environment: Mapping[str, str]) -> Finding:
