@@ -1,7 +1,7 @@
 """The only writer of `logs/actions.jsonl`: one JSON object a line, appended whole.
 
 A thread of its own writes, so that a slow disk holds up no request. The queue between them is bounded:
-when the disk fails for long, lines are lost, counted, and `failing` says so.
+when the disk fails for long, `failing` says so, lines are lost, and their number is written once it is back.
 """
 
 import asyncio
@@ -84,13 +84,15 @@ class Audit:
 
     @property
     def failing(self) -> str | None:
-        """What is wrong with the disk, or that lines were lost; None while all is well."""
-        if self._problem is None and self._lost:
-            return f"{self._lost} lines were lost while the log could not be written"
+        """What keeps lines from being written; None while all is well."""
         return self._problem
 
     async def start(self) -> None:
         """Mend what a crash left behind and begin to write. A disk that refuses is told by `failing`."""
+        try:
+            await asyncio.to_thread(self._opened)
+        except OSError as error:
+            self._fail(error)
         self._thread = threading.Thread(target=self._work, name="audit", daemon=True)
         self._thread.start()
 
@@ -130,6 +132,7 @@ class Audit:
                     self._append(batch[0])
                     batch.popleft()
                     self._problem = None
+                    self._tell_lost()
                 except OSError as error:
                     if not self._pause(error):
                         break
@@ -148,12 +151,22 @@ class Audit:
 
     def _pause(self, error: OSError) -> bool:
         """Wait before another try; False when there is no time for one."""
-        if self._problem is None:
-            log.error("%s cannot be written: %s", self.path, error.strerror)
-        self._problem = f"{self.path.name} cannot be written: {error.strerror}"
+        self._fail(error)
         self._shut()
         with self._changed:
             return not self._changed.wait_for(lambda: self._closing, _RETRY)
+
+    def _tell_lost(self) -> None:
+        """The disk is back: the log itself tells of its hole."""
+        with self._changed:
+            lost, self._lost = self._lost, 0
+            if lost:
+                self._queue.append(_encoded(line(action="audit.lost", actor=Actor("", ""), details={"lines": lost})))
+
+    def _fail(self, error: OSError) -> None:
+        if self._problem is None:
+            log.error("%s cannot be written: %s", self.path, error.strerror)
+        self._problem = f"{self.path.name} cannot be written: {error.strerror}"
 
     def _append(self, text: bytes) -> None:
         file = self._opened()

@@ -16,6 +16,9 @@ from container_manager.api.openapi import DOCUMENT, document
 from container_manager.api.route import Media, Route
 from container_manager.errors import MethodNotAllowed, RouteNotFound
 
+_SHARE_OF_CHANGES = 0.5
+"""Of STOP_TIMEOUT: how long running changes may take when the server ends. The rest is for what ends after them."""
+
 
 def application(services: Services, routes: Iterable[Route]) -> web.Application:
     """One flat application that serves `routes` behind every middleware. Run it with `api.server.Runner`."""
@@ -100,4 +103,4 @@ async def _unknown(request: web.Request) -> web.StreamResponse:
 
 async def _end_changes(app: web.Application) -> None:
     services = app[SERVICES]
-    await services.mutations.close(services.settings.stop_timeout)
+    await services.mutations.close(services.settings.stop_timeout * _SHARE_OF_CHANGES)

@@ -53,8 +53,9 @@ def _fault(path: Path, kind: str, message: str, provided: Any, model: type[BaseM
     text = message.removeprefix("Value error, ")
     if text.startswith("Input "):
         text = f"{name or 'The body'} {text.removeprefix('Input ')}"
-    elif name and name not in text:
+    elif name and not kind.isupper() and name not in text:
         text = f"{name}: {text}"
+    # Only our own validators (schemas.base.fault) raise a kind in capitals, with a message of their own.
     return fault(path, kind if kind.isupper() else "INVALID_VALUE", text, provided)
 
 
