@@ -171,7 +171,7 @@ class CreateContainer(Body):
         default_factory=dict, max_length=4096, examples=[{"APP_ENV": "production"}]
     )
     tags: Tags = Field(default_factory=list)
-    resources: ResourcesBody = Field(default_factory=ResourcesBody)
+    resources: ResourcesBody = ResourcesBody()
     ports: Ports = Field(default_factory=list)
     command: CommandLine | None = Field(None, description="Runs instead of boot.py; a string is split into words")
     user: User | None = None
