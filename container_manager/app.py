@@ -9,10 +9,12 @@ from aiohttp import web
 
 from container_manager.api.application import application
 from container_manager.api.context import SERVICES, Services
+from container_manager.api.events import EVENTS
 from container_manager.api.metrics import Metrics
 from container_manager.api.mutation import Mutations
 from container_manager.api.routes import ROUTES
 from container_manager.api.views import Views
+from container_manager.api.web import ASSETS, load_assets
 from container_manager.audit import Audit
 from container_manager.engine.engine import Engine
 from container_manager.models import Cuid
@@ -66,6 +68,8 @@ def build(settings: Settings) -> web.Application:
         views=Views(),
     )
     app = application(services, ROUTES)
+    app[EVENTS] = services.events
+    app[ASSETS] = load_assets()
     app.cleanup_ctx.append(_claimed(data_dir))
     app.cleanup_ctx.append(_running)
     return app

@@ -39,21 +39,27 @@ async def audited(request: web.Request, handler: Any) -> web.StreamResponse:
 
 def _record_left(request: web.Request, exchange: Exchange) -> None:
     exchange.details["client_left"] = True
-    if exchange.task is None:
+    if exchange.task is not None:
+        exchange.task.add_done_callback(lambda task: _record_late(request, exchange, task))
+    elif exchange.answer is not None:
+        # Leaving is how a stream or a websocket usually ends.
+        _record(request, exchange, exchange.answer.status)
+    else:
         exchange.error = ClientLeft("The client left before the answer")
         _record(request, exchange, CLIENT_CLOSED_REQUEST)
-    else:
-        exchange.task.add_done_callback(lambda task: _record_late(request, exchange, task))
 
 
-def _record_late(request: web.Request, exchange: Exchange, task: asyncio.Task[Any]) -> None:
+def _record_late(request: web.Request, exchange: Exchange, task: asyncio.Task[web.StreamResponse]) -> None:
     """The outcome of a change whose client had left."""
     failure = asyncio.CancelledError() if task.cancelled() else task.exception()
     if failure is None:
-        _record(request, exchange, exchange.route.status if exchange.route else 200)
+        _record(request, exchange, task.result().status)
         return
-    exchange.error = ClientLeft("The server ended first") if task.cancelled() else as_app_error(failure)
-    report(failure, exchange.error, exchange.request_id)
+    if task.cancelled():
+        exchange.error = ClientLeft("The server ended first", code="SERVER_ENDED")
+    else:
+        exchange.error = as_app_error(failure)
+        report(failure, exchange.error, exchange.request_id)
     _record(request, exchange, status_of(exchange.error))
 
 

@@ -25,6 +25,7 @@ STATUS: Mapping[type[app.AppError], int] = {
     app.MethodNotAllowed: 405,
     app.TooLarge: 413,
     app.UnsupportedMediaType: 415,
+    app.RangeNotSatisfiable: 416,
     app.NotFound: 404,
     app.Conflict: 409,
     app.ComposeError: 500,
@@ -101,6 +102,8 @@ def headers_of(error: app.AppError) -> dict[str, str]:
             return {"WWW-Authenticate": CHALLENGE}
         case app.TooManyAttempts():
             return {"Retry-After": str(error.details.get("retry_after", 60))}
+        case app.RangeNotSatisfiable():
+            return {"Content-Range": f"bytes */{error.details.get('size', 0)}"}
         case app.MethodNotAllowed():
             return {"Allow": ", ".join(error.details.get("allowed", ()))}
     return {}
@@ -176,6 +179,11 @@ async def errors_told(request: web.Request, handler: Any) -> web.StreamResponse:
     told = as_app_error(failure)
     exchange.error = told
     report(failure, told, exchange.request_id)
+    if isinstance(told, ClientLeft):
+        exchange.details["client_left"] = True
+        if exchange.answer is not None:
+            # Leaving is how a stream usually ends.
+            exchange.error = None
     if exchange.answer is not None:
         # The head is out: cutting the connection is the only way left to say that the rest is missing.
         if request.transport is not None:

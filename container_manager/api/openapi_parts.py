@@ -44,7 +44,8 @@ _ERROR_HEADERS: dict[int, Json] = {
 _TIMESTAMP = {"type": "string", "format": "date-time"}
 _REQUEST_ID = "123e4567-e89b-42d3-a456-426614174000"
 _MOMENT = "2026-01-20T15:30:00.000+00:00"
-FAMILIES = sorted({kind.family for kind in [AppError, *AppError.__subclasses__()]})
+_KINDS: list[type[AppError]] = [AppError, *AppError.__subclasses__()]
+FAMILIES = sorted({kind.family for kind in _KINDS})
 ERROR_SCHEMAS: Json = {
     "Error": {
         "title": "Error",

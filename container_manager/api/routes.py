@@ -1,10 +1,16 @@
 """Every route of both surfaces."""
 
 from container_manager.api.containers import CONTAINER_ROUTES
+from container_manager.api.events import EVENT_ROUTES
 from container_manager.api.route import Route
 from container_manager.api.system import SYSTEM_ROUTES
+from container_manager.api.v1 import V1_ROUTES
+from container_manager.api.web import WEB_ROUTES
 
 ROUTES: list[Route] = [
     *CONTAINER_ROUTES,
+    *EVENT_ROUTES,
     *SYSTEM_ROUTES,
+    *WEB_ROUTES,
+    *V1_ROUTES,
 ]

@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -165,3 +166,15 @@ async def test_what_is_sent_arrives(app: SmallApp) -> None:
         assert (await response.json())["got"] == {"started": CUID}
     async with app.session.get("/things?status=running,paused&force=1") as response:
         assert (await response.json())["got"] == {"status": ["running", "paused"], "force": True, "limit": 50}
+
+
+async def test_leaving_a_websocket_is_no_error(app: SmallApp) -> None:
+    socket = await app.session.ws_connect(f"/ws/{CUID}")
+    request_id = socket._response.headers["X-Request-ID"]
+    socket._conn.transport.abort()  # type: ignore[union-attr]
+
+    async def line() -> dict[str, Any] | None:
+        return next((line for line in await app.lines() if line["request_id"] == request_id), None)
+
+    told = await eventually(line)
+    assert (told["action"], told["status"], told["error"], told["cuid"]) == ("thing.talk", 101, None, CUID)
