@@ -72,8 +72,13 @@ class Engine:
 
     # --- lifecycle ------------------------------------------------------------------------------
 
-    async def up(self, cuid: Cuid, file: Path, *, secrets: Collection[str] = ()) -> EngineState:
-        """Create, or recreate as `file` says, and start. `secrets` never appear in an error."""
+    async def up(
+        self, cuid: Cuid, file: Path, *, publishes: bool = False, secrets: Collection[str] = ()
+    ) -> EngineState:
+        """Create, or recreate as `file` says, and start; with `publishes` wait for the ports really bound too.
+
+        `secrets` never appear in an error.
+        """
         before = self.states.get(cuid)
         try:
             finished = await self._run(self._verbs.up(cuid, file), secrets=secrets)
@@ -83,15 +88,15 @@ class Engine:
             finished = await self._run(self._verbs.up(cuid, file), secrets=secrets)
         # Compose says "Running" for one that it left as it was, "Started" for one that it started.
         if b'"Started"' in finished.stderr:
-            return await self._started(cuid, before)
+            return await self._started(cuid, before, publishes)
         return await self._shows(cuid, lambda state: state is not None and state.status == "running")
 
-    async def start_existing(self, cuid: Cuid) -> EngineState:
-        """Start the container as it was made."""
+    async def start_existing(self, cuid: Cuid, *, publishes: bool = False) -> EngineState:
+        """Start the container as it was made; with `publishes` wait for the ports really bound too."""
         before = self.states.get(cuid)
         finished = await self._run(self._verbs.start(cuid))
         if b'"Started"' in finished.stderr:
-            return await self._started(cuid, before)
+            return await self._started(cuid, before, publishes)
         return await self._shows(cuid, lambda state: state is not None and state.status == "running")
 
     async def stop(self, cuid: Cuid, timeout: float) -> EngineState:
@@ -107,7 +112,7 @@ class Engine:
         await self._thaw(cuid)
         before = self.states.get(cuid)
         await self._run(self._verbs.restart(cuid, timeout), grace=timeout)
-        return await self._started(cuid, before)
+        return await self._started(cuid, before, self._follower.publishes(cuid))
 
     async def pause(self, cuid: Cuid) -> EngineState:
         """Freeze every process of the container."""
@@ -132,7 +137,7 @@ class Engine:
         if state is not None and state.status == "paused":
             await self.unpause(cuid)
 
-    async def _started(self, cuid: Cuid, before: EngineState | None) -> EngineState:
+    async def _started(self, cuid: Cuid, before: EngineState | None, publishes: bool) -> EngineState:
         """Wait until a start later than `before` shows, with its ports; it may have ended again already."""
 
         def later(state: EngineState | None) -> bool:
@@ -141,7 +146,7 @@ class Engine:
             return before is None or (state.container_id, state.started_at) != (before.container_id, before.started_at)
 
         state = await self._shows(cuid, later)
-        if not state.ports and self._follower.publishes(cuid) and not self._follower.settled(cuid):
+        if not state.ports and publishes and not self._follower.settled(cuid):
             settled = await self.states.wait(cuid, lambda _: self._follower.settled(cuid), SETTLE_TIMEOUT)
             return settled or state
         return state

@@ -17,6 +17,7 @@ from container_manager.models import SESSION_VARIABLE, Cuid, ExecResult
 SIGNALS = frozenset({"HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "ALRM", "TERM", "CONT", "STOP", "TSTP", "WINCH"})
 OUTPUT_LIMIT = 16 << 20
 KILL_TIMEOUT = 20.0
+MOST_USERS = 16
 _MARK = re.compile(r"[0-9A-Za-z-]{16,64}")
 _NO_SHELL = (126, 127)
 
@@ -89,8 +90,13 @@ class Inside:
         ComposeError when some could not be ended.
         """
         finished = await self._script(cuid, marks.KILL, mark, user=user)
+        # Root without every capability may not read what others run: they look for themselves.
+        others = [] if finished is None else finished.stdout.decode(errors="replace").split()[:MOST_USERS]
+        for other in others:
+            if other.isdigit():
+                await self._script(cuid, marks.KILL, mark, user=other)
         if finished is not None and finished.code != 0:
-            raise failure(["docker", "exec", cuid, "sh"], finished.code, finished.stdout + finished.stderr)
+            raise failure(["docker", "exec", cuid, "sh"], finished.code, finished.stderr)
 
     async def signal_foreground(self, cuid: Cuid, mark: str, name: str, *, user: str | None) -> None:
         """Send signal `name` to the foreground process group of the marked terminal; none there is no error."""
@@ -141,6 +147,8 @@ class _Environment:
         self.descriptors: tuple[int, ...] = ()
         if lines:
             descriptor = os.memfd_create("environment", os.MFD_CLOEXEC)
+            # Memory, not a disk: writing to it waits for nothing.
+            os.set_blocking(descriptor, False)
             os.write(descriptor, "".join(f"{name}={value}\n" for name, value in lines.items()).encode())
             self.descriptors = (descriptor,)
             self.options.append(f"--env-file=/proc/self/fd/{descriptor}")

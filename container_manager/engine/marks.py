@@ -3,6 +3,7 @@
 Killing the client of an exec leaves its process in the container. So each one carries a mark in its environment, and
 these scripts find everything that came from it: by the mark, by its session, by its terminal, by its ancestors (after
 `su` nobody but that user may read the environment). They use nothing but the shell itself: an image may have no more.
+Called with the mark, and for SIGNAL the signal's name. KILL prints the users as whom to run it once more.
 """
 
 from container_manager.models import SESSION_VARIABLE
@@ -51,6 +52,18 @@ blank=$IFS
 KILL = (
     FIND
     + r"""
+# Tells the users of processes whose environment we may not read: they may find the mark in it.
+strangers() {
+    told=' '
+    for entry in $all; do
+        directory=/proc/${entry%%:*} seen='' user=''
+        { { seen=1; } < "$directory/environ"; } 2>/dev/null
+        [ -z "$seen" ] || continue
+        { while read -r key user line; do [ "$key" != Uid: ] || break; done < "$directory/status"; } 2>/dev/null
+        user=${user%%[!0-9]*}
+        case $told in *" $user "*) ;; *) told="$told$user " && echo "$user" ;; esac
+    done
+}
 scan
 for number in $found; do kill -s HUP "$number"; kill -s CONT "$number"; kill -s TERM "$number"; done 2>/dev/null
 round=0
@@ -64,12 +77,12 @@ while [ $round -lt 100 ]; do
         number=${entry%%:*}
         case $found in *" $number "*) left="$left $number" ;; esac
     done
-    [ -n "$left" ] || exit 0
+    [ -n "$left" ] || { strangers; exit 0; }
     # First stop all, so that nothing forks on; kill once a scan finds no more.
     if [ $new = 0 ] && [ $round -gt 3 ]; then signal=KILL; elif [ $round -ge 3 ]; then signal=STOP; else continue; fi
     for number in $left; do kill -s $signal "$number"; done 2>/dev/null
 done
-echo "left:$left"
+echo "left:$left" >&2
 exit 1
 """
 )
