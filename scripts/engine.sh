@@ -27,14 +27,18 @@ forget_dead() {
 }
 
 start_engine() {
+    local pid
     if [ -d /run/systemd/system ]; then
         systemctl start docker
     elif ! alive "$DOCKER_PID" dockerd; then
         forget_dead
         # Not tied to this script: its own session, no terminal, none of this script's files.
         setsid dockerd >>"$DOCKERD_LOG" 2>&1 </dev/null 9>&- &
+        pid=$!
     fi
-    wait_until "$START_WITHIN" engine_answers
+    # shellcheck disable=SC2317 # wait_until calls it
+    answers_or_ended() { engine_answers || { [ -n "${pid:-}" ] && ! kill -0 "$pid"; }; }
+    wait_until "$START_WITHIN" answers_or_ended && engine_answers
 }
 
 compose_is_new_enough() {
@@ -44,10 +48,10 @@ compose_is_new_enough() {
     [ "$(printf '%s\n' "$COMPOSE_NEEDED" "$version" | sort -V | head -n 1)" = "$COMPOSE_NEEDED" ]
 }
 
-if ! engine_answers >/dev/null 2>"$BUILD/engine.err"; then
+if ! told=$(engine_answers 2>&1); then
     [ -z "${DOCKER_HOST:-}" ] || fail "DOCKER_HOST is $DOCKER_HOST, and no engine answers there:" \
         "start it, or unset DOCKER_HOST to use this machine's Docker."
-    if grep -qi "permission denied" "$BUILD/engine.err"; then
+    if [[ ${told,,} = *"permission denied"* ]]; then
         fail "The Docker engine runs, but not for $(id -un): sudo usermod -aG docker $(id -un), log in again, and retry."
     fi
     if ! command -v dockerd >/dev/null; then
@@ -64,8 +68,8 @@ if ! engine_answers >/dev/null 2>"$BUILD/engine.err"; then
     if ! engine_answers >/dev/null 2>&1; then
         is_root || fail "The Docker engine does not run: sudo systemctl start docker (or: sudo dockerd &)," \
             "and run this again."
-        if ! step "Starting the Docker engine" start_engine; then
-            [ ! -r "$DOCKERD_LOG" ] || tail -n 20 "$DOCKERD_LOG" | cut -c -200 | sed 's/^/  | /'
+        if ! attempt "Starting the Docker engine" start_engine; then
+            [ ! -r "$DOCKERD_LOG" ] || tail -n 8 "$DOCKERD_LOG" | cut -c -200 | sed 's/^/  | /'
             fail "The Docker engine did not start. Its log: $DOCKERD_LOG (with systemd: journalctl -u docker)"
         fi
     fi

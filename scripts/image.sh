@@ -49,4 +49,5 @@ say "No registry gave it: building an image of that name from this machine's own
 need_packages "Building an image" debootstrap
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
-step "Building $IMAGE from this machine's packages" build
+step "Building $IMAGE from this machine's packages" build ||
+    fail "There is no image $IMAGE. Bring one to this machine (docker load) and run this again."

@@ -28,7 +28,9 @@ _show_progress() {
     [ ! -t 1 ] || pause=0.2
     # A pipe on which nothing comes: to wait for it is to sleep, without a `sleep` that would outlive this.
     exec {never}<> <(:)
-    until read -r -t "$pause" -u "$never" _ || ! kill -0 "$owner" 2>/dev/null; do
+    while kill -0 "$owner" 2>/dev/null; do
+        read -r -t "$pause" -u "$never" _ && return
+        [ $? -gt 128 ] || return # only a timeout goes on
         if [ -t 1 ]; then
             turn=$(((turn + 1) % 4))
             printf '\r\033[K%s %s ... %s' "${wheel:turn:1}" "$title" "$(seconds_since "$began")"
@@ -72,7 +74,7 @@ step() {
 attempt() {
     local code=0 took
     _run "$@" || code=$?
-    [ "$code" = 0 ] || say "$1: not to be had ($(tail -n 1 "$BUILD/step.log" | cut -c -160))"
+    [ "$code" = 0 ] || say "$1: this did not work ($(tail -n 1 "$BUILD/step.log" | cut -c -160))"
     return "$code"
 }
 

@@ -53,6 +53,9 @@ fi
 .venv/bin/python scripts/write_env.py
 
 if [ "$engine" = yes ]; then
+    # The same engine as the server's.
+    DOCKER_HOST=$(.venv/bin/python scripts/setting.py docker_host)
+    if [ -n "$DOCKER_HOST" ]; then export DOCKER_HOST; else unset DOCKER_HOST; fi
     scripts/engine.sh
     scripts/image.sh
     # The server runs without: its pages then lack the terminal.
