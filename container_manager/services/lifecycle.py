@@ -182,16 +182,17 @@ class Lifecycle:
 
     async def _run(self, cuid: Cuid) -> EngineState:
         """The cheaper `start` where the container at the engine is what the file says, else `up`."""
+        publishes = bool(self._registry.get(cuid).ports)
         if self._engine.states.get(cuid) is not None and self._is_applied(cuid):
             try:
-                return await self._engine.start_existing(cuid)
+                return await self._engine.start_existing(cuid, publishes=publishes)
             except PortInUse:
                 raise
             except ComposeError as error:
                 if isinstance(error, EngineUnavailable):
                     raise
                 _log.info("%s: start failed, making it anew: %s", cuid, error.message)
-        return await self._engine.up(cuid, self._layout.compose_file(cuid))
+        return await self._engine.up(cuid, self._layout.compose_file(cuid), publishes=publishes)
 
     def _is_applied(self, cuid: Cuid) -> bool:
         return cuid in self._applied and self._applied[cuid] == self._registry.fingerprint(cuid)
