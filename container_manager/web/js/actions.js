@@ -24,7 +24,7 @@ const POSSIBLE = {
 };
 
 /** The verbs that `container` can take now, the likeliest first. Deleting is always possible. */
-export const possible = (container) => (container.broken ? [] : (POSSIBLE[container.status] ?? ["start"]));
+export const possible = (container) => (container.problem ? [] : (POSSIBLE[container.status] ?? ["start"]));
 
 /** What is going on with `cuid`, as a short text and a fraction (null when unknown); null when nothing is. */
 export function activity(cuid) {
@@ -44,7 +44,7 @@ export async function perform(verb, container) {
   if (verb === "delete") return remove(container);
   store.setPending(cuid, verb);
   try {
-    await store.settle(api.act(cuid, verb).then((state) => ({ ...state, cuid })));
+    await store.settle(api.act(cuid, verb).then(({ ports, ...state }) => ({ ...state, bound_ports: ports })));
   } catch (error) {
     complain(error, wayOut(error, cuid));
   } finally {

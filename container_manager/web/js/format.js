@@ -51,7 +51,7 @@ export function title(container) {
 
 /** Its state in a word or two, with the exit code where that matters. */
 export function stateLabel(container) {
-  if (container.broken) return "Broken file";
+  if (container.problem) return "Broken file";
   const { status, exit_code: code, oom_killed: oom } = container;
   if (status === "created") return "Not started";
   if (status === "exited" && oom) return "Out of memory";
@@ -61,7 +61,7 @@ export function stateLabel(container) {
 
 /** The colour of the state's dot, a word that the style sheet knows. */
 export function stateTone(container) {
-  if (container.broken || container.status === "dead") return "bad";
+  if (container.problem || container.status === "dead") return "bad";
   if (container.status === "exited") return container.exit_code ? "bad" : "off";
   return { running: "good", paused: "warn", restarting: "busy", removing: "busy", created: "new" }[container.status] ?? "off";
 }

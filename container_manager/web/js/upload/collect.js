@@ -1,0 +1,50 @@
+// What was dropped or chosen, as a flat list of {path, file}.
+
+/** Everything in a drop, folders walked through. Must be called in the drop's own turn. */
+export async function fromDrop(transfer) {
+  const items = [...transfer.items].filter((item) => item.kind === "file");
+  const roots = items.map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!roots.length) return fromFiles(transfer.files);
+  const entries = [];
+  for (const root of roots) await walk(root, root.name, entries);
+  return entries;
+}
+
+/** Files of an <input>; those of a folder carry their path. */
+export function fromFiles(files) {
+  return [...files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+}
+
+async function walk(entry, path, entries) {
+  if (entry.isFile) {
+    entries.push({ path, file: await new Promise((resolve, reject) => entry.file(resolve, reject)) });
+    return;
+  }
+  const reader = entry.createReader();
+  const children = [];
+  // It gives a hundred at a time, and none when there are no more.
+  for (;;) {
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!some.length) break;
+    children.push(...some);
+  }
+  if (!children.length) entries.push({ path, file: null });
+  for (const child of children) await walk(child, `${path}/${child.name}`, entries);
+}
+
+/** A single zip is uploaded as it is. */
+export function singleZip(entries) {
+  const [only] = entries;
+  return entries.length === 1 && only.file && /\.zip$/i.test(only.path) ? only.file : null;
+}
+
+/**
+ * One dropped folder that is itself a program (it has a boot.py at its top) stands for its contents: they go to /app,
+ * not into a folder of /app. Gives the entries, and the folder's name when it was taken away.
+ */
+export function unwrapProgram(entries) {
+  const tops = new Set(entries.map(({ path }) => path.split("/")[0]));
+  const [top] = tops;
+  if (tops.size !== 1 || !entries.some(({ path }) => path === `${top}/boot.py`)) return { entries, unwrapped: null };
+  return { entries: entries.map(({ path, file }) => ({ path: path.slice(top.length + 1), file })), unwrapped: top };
+}

@@ -1,0 +1,190 @@
+// The live log. What is shown is a function of the stream alone: each new stream starts from its own tail.
+
+import { perform } from "../actions.js";
+import { ansiReader } from "../ansi.js";
+import { api } from "../api.js";
+import { h, text } from "../dom.js";
+import { title } from "../format.js";
+import { icon } from "../icons.js";
+import { finder } from "../find.js";
+
+const TAIL = 1000;
+const MOST_LINES = 6000;
+const NEAR_END = 32;
+const AGAIN_MS = 1000;
+const ALIVE = ["running", "restarting", "paused"];
+
+export function logsPane(first) {
+  let container = first;
+  let timestamps = false;
+  let following = true;
+  let unseen = 0;
+
+  const lines = h("div", { class: "log-lines", role: "log", "aria-label": "Log", "aria-live": "off", tabindex: "0" });
+  const empty = h("div", { class: "empty log-empty" });
+  const jump = h("button", { type: "button", class: "button button-small jump", hidden: true, onclick: () => toEnd() }, icon("down"), h("span", {}));
+  const status = h("span", { class: "log-status soft", role: "status" });
+  const find = finder(lines);
+  const wrapButton = toggle("wrap", "Wrap long lines", localStorage.getItem("wrap") !== "false", (on) => {
+    lines.classList.toggle("is-wrapped", on);
+    localStorage.setItem("wrap", String(on));
+  });
+  const timeButton = h("button", { type: "button", class: "button button-small button-quiet", "aria-pressed": "false", onclick: toggleTime }, "Timestamps");
+  const save = h("a", { class: "button button-small button-quiet", download: `${title(first)}.log`, href: `/containers/${first.cuid}/logs?tail=all&timestamps=true` }, icon("download"), "Save all");
+  const element = h(
+    "section",
+    { class: "pane pane-logs card", "aria-label": "Logs" },
+    h("div", { class: "pane-bar" }, find.element, status, h("span", { class: "spacer" }), timeButton, wrapButton, save),
+    h("div", { class: "log-frame" }, lines, empty, jump),
+  );
+  lines.classList.toggle("is-wrapped", wrapButton.getAttribute("aria-pressed") === "true");
+
+  lines.addEventListener("scroll", () => {
+    following = lines.scrollHeight - lines.scrollTop - lines.clientHeight < NEAR_END;
+    if (following) unseen = 0;
+    drawJump();
+  });
+
+  function toEnd() {
+    following = true;
+    unseen = 0;
+    lines.scrollTop = lines.scrollHeight;
+    drawJump();
+  }
+
+  function drawJump() {
+    jump.hidden = following;
+    text(jump.lastElementChild, unseen ? `${unseen} new` : "To the end");
+  }
+
+  // --- drawing ---------------------------------------------------------------------------------
+
+  let read = ansiReader();
+  let partial = null;
+
+  function clear() {
+    read = ansiReader();
+    partial = null;
+    unseen = 0;
+    lines.replaceChildren();
+  }
+
+  /** Add `chunk` to what is shown; an unfinished last line is drawn, and drawn again once there is more of it. */
+  function add(chunk) {
+    const parts = ((partial?.text ?? "") + chunk).split("\n");
+    partial?.node.remove();
+    const open = parts.pop();
+    partial = null;
+    const fresh = parts.slice(-MOST_LINES).map((line) => h("div", { class: "log-line" }, read(line)));
+    if (open) {
+      // Colours are only carried on from whole lines: a reader of its own draws the open one.
+      partial = { text: open, node: h("div", { class: "log-line" }, ansiReader()(open)) };
+      fresh.push(partial.node);
+    }
+    lines.append(...fresh);
+    const spare = lines.children.length - MOST_LINES;
+    if (spare > 0 && (following || spare > MOST_LINES)) [...lines.children].slice(0, spare).forEach((line) => line.remove());
+    if (following) lines.scrollTop = lines.scrollHeight;
+    else unseen += parts.length;
+    find.refresh();
+    drawJump();
+    drawEmpty();
+  }
+
+  function drawEmpty() {
+    const shows = lines.childElementCount ? "" : ALIVE.includes(container.status) ? "silent" : container.status === "created" ? "unstarted" : "nothing";
+    if (empty.dataset.shows === shows) return;
+    empty.dataset.shows = shows;
+    empty.hidden = !shows;
+    const start = h("button", { type: "button", class: "button", onclick: () => perform("start", container) }, icon("play"), "Start it");
+    const says = {
+      silent: [h("h2", {}, "Silent so far"), h("p", {}, "Lines appear here the moment they are printed. Python holds them back unless it runs with -u, as boot.py does.")],
+      unstarted: [h("h2", {}, "No log yet"), h("p", {}, "What the program prints appears here once it runs."), start],
+      nothing: [h("h2", {}, "It printed nothing"), h("p", {}, "The program ended without a line."), start],
+    }[shows];
+    empty.replaceChildren(icon("logs"), ...(says ?? []));
+  }
+
+  // --- reading ---------------------------------------------------------------------------------
+
+  let stream = null;
+  let wake = () => {};
+  let destroyed = false;
+  let readRun = null; // the start that was read to its end
+  const run = () => container.started_at ?? null;
+
+  async function follow() {
+    while (!destroyed) {
+      if (!run() || (readRun === run() && !ALIVE.includes(container.status))) {
+        text(status, run() ? "Ended" : "");
+        await new Promise((resolve) => (wake = resolve));
+        continue;
+      }
+      const reading = run();
+      stream = new AbortController();
+      try {
+        await readOne(stream.signal);
+        readRun = reading;
+      } catch (error) {
+        if (stream.signal.aborted) continue;
+        text(status, error.code === "CONTAINER_NOT_FOUND" ? "Deleted" : `${error.message} ${error.hint ?? ""}`);
+      }
+      // The state's event may be a moment behind the end of the stream.
+      await Promise.race([new Promise((resolve) => (wake = resolve)), new Promise((resolve) => setTimeout(resolve, AGAIN_MS))]);
+    }
+  }
+
+  async function readOne(signal) {
+    const response = await api.logs(container.cuid, { tail: TAIL, follow: true, timestamps, signal });
+    text(status, "Live");
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let fresh = true;
+    for (;;) {
+      const { done, value } = await reader.read();
+      // What the stream before showed stays until this one has something, or is known to have nothing.
+      if (fresh) clear();
+      fresh = false;
+      if (done) break;
+      add(value);
+    }
+    drawEmpty();
+  }
+
+  function toggleTime() {
+    timestamps = !timestamps;
+    timeButton.setAttribute("aria-pressed", String(timestamps));
+    readRun = null;
+    stream?.abort();
+    wake();
+  }
+
+  drawEmpty();
+  follow();
+  return {
+    element,
+    update(next) {
+      const changed = next.started_at !== container.started_at || next.status !== container.status;
+      container = next;
+      drawEmpty();
+      if (changed) wake();
+    },
+    shown(visible) {
+      if (visible && following) toEnd();
+    },
+    destroy() {
+      destroyed = true;
+      stream?.abort();
+      wake();
+    },
+  };
+}
+
+function toggle(name, label, on, change) {
+  const button = h("button", { type: "button", class: "icon-button", "aria-label": label, title: label, "aria-pressed": String(on) }, icon(name));
+  button.addEventListener("click", () => {
+    const next = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(next));
+    change(next);
+  });
+  return button;
+}
