@@ -9,7 +9,6 @@ from aiohttp import web
 
 from container_manager.api.application import application
 from container_manager.api.context import SERVICES, Services
-from container_manager.api.events import EVENTS
 from container_manager.api.metrics import Metrics
 from container_manager.api.mutation import Mutations
 from container_manager.api.routes import ROUTES
@@ -68,7 +67,6 @@ def build(settings: Settings) -> web.Application:
         views=Views(),
     )
     app = application(services, ROUTES)
-    app[EVENTS] = services.events
     app[ASSETS] = load_assets()
     app.cleanup_ctx.append(_claimed(data_dir))
     app.cleanup_ctx.append(_running)

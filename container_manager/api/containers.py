@@ -1,6 +1,6 @@
 """/containers: what each route calls, and what it answers."""
 
-import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -212,18 +212,15 @@ async def logs(request: web.Request, *, cuid: Cuid, query: LogsQuery) -> web.Str
     response.charset = "utf-8"
     # A proxy that collects a live stream makes it no live stream.
     response.headers["X-Accel-Buffering"] = "no"
-    # The first chunk before the head: an engine that is away is an error then, not an empty log.
-    chunk = None if query.follow or events else await anext(chunks, None)
-    await response.prepare(request)
-    if chunk is not None:
-        await response.write(chunk)
-    if events:
-        async for line in _lines(chunks):
-            await response.write(b"data: " + line.rstrip(b"\r").replace(b"\r", b"\ndata: ") + b"\n\n")
-        await response.write(b"event: end\ndata:\n\n")
-    else:
-        async for chunk in chunks:
-            await response.write(chunk)
+    # Closed when the client leaves: the process that reads the logs goes with it.
+    async with contextlib.aclosing(chunks):
+        # The first chunk before the head: an engine that is away is an error then, not an empty log.
+        first = None if query.follow or events else await anext(chunks, None)
+        await response.prepare(request)
+        if first is not None:
+            await response.write(first)
+        async for part in _event_lines(chunks) if events else chunks:
+            await response.write(part)
     await response.write_eof()
     return response
 
@@ -232,18 +229,21 @@ LONGEST_LINE = 256 * 1024
 """Bytes of one line of a live log; a longer one comes in pieces."""
 
 
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _event_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Each line as a server-sent event, and one named `end` after the last."""
     rest = b""
     async for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line
         if len(rest) > LONGEST_LINE:
-            yield rest
+            lines.append(rest)
             rest = b""
-        await asyncio.sleep(0)
-    if rest:
-        yield rest
+        yield b"".join(_event(line) for line in lines)
+    yield (_event(rest) if rest else b"") + b"event: end\ndata:\n\n"
+
+
+def _event(line: bytes) -> bytes:
+    # A carriage return would end the field for the reader of the stream.
+    return b"data: " + line.rstrip(b"\r").replace(b"\r", b"\ndata: ") + b"\n\n"
 
 
 def _container(request: web.Request, cuid: Cuid) -> dict[str, object]:

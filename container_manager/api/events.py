@@ -6,10 +6,9 @@ import contextlib
 from aiohttp import web
 
 from container_manager.api.answers import encode
+from container_manager.api.context import services_of
 from container_manager.api.route import Media, Route
-from container_manager.services.events import Event, Events
-
-EVENTS = web.AppKey("events", Events)
+from container_manager.services.events import Event
 
 EVENT_STREAM = "text/event-stream"
 HEARTBEAT = 15.0
@@ -24,7 +23,7 @@ def encoded(event: Event) -> bytes:
 
 async def stream(request: web.Request) -> web.StreamResponse:
     """Send what changes from now on, or after the event that the client saw last."""
-    events = request.app[EVENTS]
+    events = services_of(request).events
     # Taken before the head is sent: a client that reads the list once it has the head misses nothing.
     after = request.headers.get("Last-Event-ID") or events.last_id
     response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})

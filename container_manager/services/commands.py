@@ -1,6 +1,6 @@
 """Commands run in a running container, and what the container has printed."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 
 from container_manager.engine.engine import Engine
@@ -62,7 +62,7 @@ class Commands:
 
     async def logs(
         self, cuid: Cuid, *, tail: int | None, follow: bool = False, since: str | None = None, timestamps: bool = False
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         """What it printed, stdout and stderr in order, in chunks; with `follow` until the container ends."""
         self._registry.get(cuid)
         if self._engine.states.get(cuid) is None:

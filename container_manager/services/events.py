@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -109,7 +109,7 @@ class Events:
         self._progressed.pop(cuid, None)
         self.publish("progress", cuid, operation=operation, step="done")
 
-    async def follow(self, after: str | None = None) -> AsyncIterator[Event]:
+    async def follow(self, after: str | None = None) -> AsyncGenerator[Event]:
         """Events after the one with id `after` (None: from now on), as they happen, until `close`.
 
         Yields a `reset` first when what followed `after` is no longer known.
