@@ -1,6 +1,5 @@
 """The engine as the services see it: lifecycle verbs, images, the network, commands, and the table of states."""
 
-import logging
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -21,8 +20,6 @@ from container_manager.settings import Settings
 
 SETTLE_TIMEOUT = 5.0
 """Seconds that a start waits for the ports really bound, once the container is known to have started."""
-
-log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -112,7 +109,7 @@ class Engine:
         await self._thaw(cuid)
         before = self.states.get(cuid)
         await self._run(self._verbs.restart(cuid, timeout), grace=timeout)
-        return await self._started(cuid, before, self._follower.publishes(cuid))
+        return await self._started(cuid, before)
 
     async def pause(self, cuid: Cuid) -> EngineState:
         """Freeze every process of the container."""
@@ -137,8 +134,11 @@ class Engine:
         if state is not None and state.status == "paused":
             await self.unpause(cuid)
 
-    async def _started(self, cuid: Cuid, before: EngineState | None, publishes: bool) -> EngineState:
-        """Wait until a start later than `before` shows, with its ports; it may have ended again already."""
+    async def _started(self, cuid: Cuid, before: EngineState | None, publishes: bool = False) -> EngineState:
+        """Wait until a start later than `before` shows; it may have ended again already.
+
+        Where it `publishes` ports, or is known to, until the ports really bound show too.
+        """
 
         def later(state: EngineState | None) -> bool:
             if state is None or state.started_at is None:
@@ -146,7 +146,7 @@ class Engine:
             return before is None or (state.container_id, state.started_at) != (before.container_id, before.started_at)
 
         state = await self._shows(cuid, later)
-        if not state.ports and publishes and not self._follower.settled(cuid):
+        if publishes or self._follower.publishes(cuid):
             settled = await self.states.wait(cuid, lambda _: self._follower.settled(cuid), SETTLE_TIMEOUT)
             return settled or state
         return state

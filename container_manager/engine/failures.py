@@ -59,7 +59,8 @@ def _broken(match: re.Match[str], details: dict[str, Any]) -> AppError:
 TABLE: tuple[tuple[str, Make], ...] = (
     # The port stands after an address, in words that changed with every release of the engine.
     (
-        r"(?:[\d.]+|\]|::|\blocalhost):(?P<port>\d+)\b[^\n]{0,120}(?:port is already allocated|address already in use)",
+        r"(?:[\d.\]:\s]|localhost):(?P<port>\d{1,5})\b[^\n]{0,120}?"
+        r"(?:port is already allocated|address already in use)",
         _port_in_use,
     ),
     (r"ports? (?P<port>\d+)[^\n]{0,80}(?:already allocated|already in use|not available)", _port_in_use),
@@ -84,12 +85,12 @@ TABLE: tuple[tuple[str, Make], ...] = (
         _plain(NetworkMissing, "The network of the containers is gone"),
     ),
     (
-        r"is paused, unpause|container is paused|is not running: paused|can only [^\n]*running[^\n]*paused",
+        r"is paused, unpause|is already paused|container is paused|can only [^\n]*running[^\n]*paused",
         _plain(PausedAlready, "The container is paused"),
     ),
     (
         r"no such container|no container found for project|is not running|no container with name"
-        r"|container state improper|has no container to start|is not paused",
+        r"|container state improper|has no container to start|is not paused|is restarting, wait",
         _plain(NotRunning, "The engine has no running container of this id"),
     ),
     (
@@ -105,7 +106,8 @@ TABLE: tuple[tuple[str, Make], ...] = (
     (r"unable to find (?:user|group) [^\n:]+|no matching entries in (?:passwd|group) file", _refused("{}")),
     (
         r"Range of CPUs is from [^\n\"]+|Minimum memory limit allowed[^\n\"]+|Minimum memoryswap[^\n\"]+"
-        r"|cannot assign requested address|invalid (?:CPU|memory|pids)[^\n\"]+",
+        r"|cannot assign requested address|invalid (?:CPU|memory|pids|restart policy)[^\n\"]+"
+        r"|Cannot mkdir: [^\n]+|error mounting [^\n]+: not a directory",
         _refused("The engine refuses the settings: {}"),
     ),
 )
