@@ -34,9 +34,11 @@ def run(arguments: argparse.Namespace) -> int:
 async def _serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises Stop when the address cannot be listened on."""
     # Imported here, so that the other commands start without loading the server.
+    from container_manager.api import server_log
     from container_manager.api.server import Runner
     from container_manager.app import build
 
+    server_log.configure(settings)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
