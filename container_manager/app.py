@@ -9,6 +9,7 @@ from aiohttp import web
 
 from container_manager.api.application import application
 from container_manager.api.context import SERVICES, Services
+from container_manager.api.events import end_streams
 from container_manager.api.metrics import Metrics
 from container_manager.api.mutation import Mutations
 from container_manager.api.routes import ROUTES
@@ -68,6 +69,7 @@ def build(settings: Settings) -> web.Application:
     )
     app = application(services, ROUTES)
     app[ASSETS] = load_assets()
+    app.on_shutdown.append(end_streams)
     app.cleanup_ctx.append(_claimed(data_dir))
     app.cleanup_ctx.append(_running)
     return app
@@ -98,6 +100,7 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
         await started(services.engine)
         stack.push_async_callback(services.images.close)
         services.metrics.watch(services.engine)
+        services.images.on_progress(services.events.pulling)
         services.registry.on_change(lambda cuid: _told(services, cuid))
         await started(services.events)
         await started(services.files)

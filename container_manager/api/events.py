@@ -6,7 +6,7 @@ import contextlib
 from aiohttp import web
 
 from container_manager.api.answers import encode
-from container_manager.api.context import services_of
+from container_manager.api.context import SERVICES, services_of
 from container_manager.api.route import Media, Route
 from container_manager.services.events import Event
 
@@ -49,6 +49,11 @@ async def stream(request: web.Request) -> web.StreamResponse:
             await asyncio.wait((coming,))
 
 
+async def end_streams(app: web.Application) -> None:
+    """When the server ends: streams end at once, instead of holding it up."""
+    app[SERVICES].events.end()
+
+
 EVENT_ROUTES = [
     Route(
         "GET",
@@ -59,7 +64,7 @@ EVENT_ROUTES = [
         returns=Media(EVENT_STREAM, "Events: created, updated, deleted, state, progress, reset"),
         description=(
             "Server-sent events. `created`, `updated` and `deleted` tell of a container's configuration, `state` of "
-            "its life at the engine, `progress` of a running operation, such as the pull of an image. Send the last "
+            "its life at the engine, `progress` of the pull of an image. Send the last "
             "`id` back as `Last-Event-ID` to go on after it; `reset` says that events are missing in between: read "
             "the list again."
         ),

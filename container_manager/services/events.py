@@ -17,8 +17,8 @@ from container_manager.engine.states import StateTable
 from container_manager.models import Cuid, EngineState
 
 Kind = Literal["created", "updated", "deleted", "state", "progress", "reset"]
-"""`created`, `updated`, `deleted`: the container as configured; `state`: the engine's view of it; `progress`: a step
-of a running operation; `reset`: events were missed, read the list again."""
+"""`created`, `updated`, `deleted`: the container as configured; `state`: the engine's view of it; `progress`: how far
+the pull of an image is; `reset`: events were missed, read the list again."""
 
 _PROGRESS_EVERY = 0.2
 
@@ -59,7 +59,7 @@ def state_data(state: EngineState | None) -> dict[str, Any]:
 
 
 class Events:
-    """The stream. Fed by the engine's table of states and by whoever calls `publish` and `progress`."""
+    """The stream. Fed by the engine's table of states and by whoever calls `publish` and `pulling`."""
 
     def __init__(self, states: StateTable, *, kept: int = 2048) -> None:
         self._states = states
@@ -69,7 +69,7 @@ class Events:
         self._last = 0
         self._news = asyncio.Event()
         self._closed = False
-        self._progressed: dict[Cuid, tuple[str, float]] = {}
+        self._told: dict[str, float] = {}
         self._relay: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -78,10 +78,14 @@ class Events:
         self._relay = asyncio.create_task(self._follow_states(listening), name="events-relay")
         await listening.wait()
 
-    async def close(self) -> None:
-        """End every reader's stream and the relay."""
+    def end(self) -> None:
+        """End every reader's stream, now and from now on."""
         self._closed = True
         self._wake()
+
+    async def close(self) -> None:
+        """End every reader's stream and the relay."""
+        self.end()
         if self._relay is not None:
             self._relay.cancel()
             await asyncio.gather(self._relay, return_exceptions=True)
@@ -92,22 +96,19 @@ class Events:
         self._ring.append(Event(f"{self._epoch}-{self._last}", kind, cuid, data))
         self._wake()
 
-    def progress(self, cuid: Cuid, operation: str, step: str, **data: Any) -> None:
-        """Tell how `operation` ("start") goes on: `step` ("pull"), and `current`, `total`, `text` where known.
+    def pulling(self, reference: str, step: Mapping[str, Any]) -> None:
+        """Tell how the pull of an image goes on: {layers, layers_done, current, total, text}, or {done}.
 
-        A step that reports faster than a person can read is thinned out.
+        Steps that come faster than a person can read are left out.
         """
-        known, at = self._progressed.get(cuid, ("", 0.0))
         now = time.monotonic()
-        if known == step and now - at < _PROGRESS_EVERY:
+        if step.get("done"):
+            self._told.pop(reference, None)
+        elif now - self._told.get(reference, 0.0) < _PROGRESS_EVERY:
             return
-        self._progressed[cuid] = (step, now)
-        self.publish("progress", cuid, operation=operation, step=step, **data)
-
-    def settled(self, cuid: Cuid, operation: str) -> None:
-        """`operation` ended, well or not: whatever showed its progress can stop."""
-        self._progressed.pop(cuid, None)
-        self.publish("progress", cuid, operation=operation, step="done")
+        else:
+            self._told[reference] = now
+        self.publish("progress", None, **{**step, "image": reference})
 
     async def follow(self, after: str | None = None) -> AsyncGenerator[Event]:
         """Events after the one with id `after` (None: from now on), as they happen, until `close`.

@@ -20,7 +20,7 @@ class Images:
         self._listeners: list[Progress] = []
 
     def on_progress(self, listener: Progress) -> None:
-        """Call `listener(reference, progress)` with each step of every pull."""
+        """Call `listener(reference, progress)` with each step of every pull, and {"done": True} after its last."""
         self._listeners.append(listener)
 
     async def pull(self, reference: str) -> None:
@@ -52,6 +52,7 @@ class Images:
 
     def _ended(self, reference: str, task: asyncio.Task[None]) -> None:
         self._pulls.pop(reference, None)
+        self._tell(reference, {"done": True})
         if not task.cancelled():
             # Read it, so that a pull nobody waits for any more does not complain of an unseen error.
             task.exception()
