@@ -61,13 +61,14 @@ class Server:
         """True when it had to be started, False when it ran already. Raises Problem when neither can be."""
         if self.answers():
             return False
-        pid = self.pid
-        if pid is None:
+        process = None
+        if self.pid is None:
             self._check_port()
-            pid = self._spawn()
+            process = self._spawn()
         deadline = time.monotonic() + START_WITHIN
         while not self.answers():
-            if self.pid is None or time.monotonic() > deadline:
+            ended = self.pid is None if process is None else process.poll() is not None
+            if ended or time.monotonic() > deadline:
                 raise Problem(f"The server did not start. The end of {self._shown(self.log)}:\n{self._tail()}")
             time.sleep(0.05)
         return True
@@ -85,7 +86,7 @@ class Server:
         self._pid_file.unlink(missing_ok=True)
         return pid is not None
 
-    def _spawn(self) -> int:
+    def _spawn(self) -> subprocess.Popen[bytes]:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             process = subprocess.Popen(
@@ -96,7 +97,7 @@ class Server:
                 start_new_session=True,
             )
         self._pid_file.write_text(f"{process.pid}\n")
-        return process.pid
+        return process
 
     def _check_port(self) -> None:
         with socket.socket(socket.AF_INET6 if ":" in self.settings.host else socket.AF_INET) as probe:
