@@ -6,6 +6,7 @@ Run it with `make demo`. The second time it uses the same container again.
 import base64
 import io
 import json
+import os
 import sys
 import time
 import urllib.error
@@ -118,19 +119,22 @@ def farewell(server: Server, cuid: str) -> None:
     """What there is now, and what to try next."""
     url = server.address.url.replace("127.0.0.1", "localhost")
     user = server.address.user
+    curl = f"curl -u {user}:$APP_PASS {url}"
     print(
         f"""
 The server is up.
-  Address    {url}
-  User       {user}
-  Password   APP_PASS in the file .env
+  Address     {url}
+  User        {user}
+  Password    {"APP_PASS in the environment" if "APP_PASS" in os.environ else "APP_PASS in the file .env"}
 
 Try next:
-  In a browser   {url}/
-  At a shell     curl -u "{user}:$(sed -n 's/^APP_PASS=//p' .env)" {url}/containers
-  Its file       curl -u "{user}:$(sed -n 's/^APP_PASS=//p' .env)" "{url}/containers/{cuid}/download?path=hello.txt"
-  By Compose     docker compose -p {cuid} logs
-  The end        make stop"""
+  In a browser    {url}/
+  At a shell      .venv/bin/container-manager --help
+  With curl       export $(grep ^APP_PASS= .env)
+                  {curl}/containers
+                  {curl}/containers/{cuid}/download?path=hello.txt
+  With Compose    .venv/bin/docker-compose -p {cuid} logs
+  The end         make stop"""
     )
 
 
