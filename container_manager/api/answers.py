@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
 
 from container_manager.api.route import Surface
 
@@ -57,10 +58,18 @@ def json_response(
         fields = value.model_dump(mode="json") if isinstance(value, BaseModel) else dict(value)
         body = encode({"success": True, **fields, "timestamp": now()})
     elif isinstance(value, BaseModel):
-        body = value.model_dump_json().encode()
+        body = _encoded(value)
     else:
         body = encode(value)
     return web.Response(body=body, status=status, headers=headers, content_type=JSON_TYPE, charset="utf-8")
+
+
+def _encoded(value: BaseModel) -> bytes:
+    try:
+        return value.model_dump_json().encode()
+    except PydanticSerializationError:
+        # Names of files may be no UTF-8 at all.
+        return encode(value.model_dump(mode="json"))
 
 
 def page_headers(policy: str = PAGE_POLICY, cache: str = "no-cache") -> dict[str, str]:

@@ -1,5 +1,6 @@
 """From a request to what its handler takes. Total: whatever comes, it is values or a ValidationError."""
 
+import asyncio
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -14,12 +15,21 @@ from container_manager.api.context import EXCHANGE
 from container_manager.api.faults import Fault, fault, faults_of
 from container_manager.api.route import Route
 from container_manager.api.schemas.base import Body, Query
-from container_manager.errors import ContainerNotFound, NotFound, TooLarge, UnsupportedMediaType, ValidationError
+from container_manager.errors import (
+    ContainerNotFound,
+    EngineTimeout,
+    NotFound,
+    TooLarge,
+    UnsupportedMediaType,
+    ValidationError,
+)
 from container_manager.models import parse_cuid
 
 MAX_BODY = 4 << 20
 """Bytes of a JSON body; archives and files are streams with limits of their own."""
 MAX_PARAMETERS = 100
+PATIENCE = 60.0
+"""Seconds that a JSON body may take to arrive."""
 
 
 class _Nothing(Body):
@@ -86,17 +96,21 @@ def _check_type(request: web.Request, takes: tuple[str, ...]) -> None:
 
 
 async def read_bounded(request: web.Request, limit: int = MAX_BODY) -> bytes:
-    """The whole body. Raises TooLarge as soon as it is over `limit` bytes."""
+    """The whole body. Raises TooLarge as soon as it is over `limit` bytes, EngineTimeout when it does not come."""
     too_large = TooLarge(f"The body is larger than {limit} bytes", limit=limit)
     if (request.content_length or 0) > limit:
         raise too_large
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.content.iter_any():
-        size += len(chunk)
-        if size > limit:
-            raise too_large
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for chunk in request.content.iter_any():
+                size += len(chunk)
+                if size > limit:
+                    raise too_large
+                chunks.append(chunk)
+    except TimeoutError:
+        raise EngineTimeout(f"The body took more than {PATIENCE:g} s to arrive", seconds=PATIENCE) from None
     return b"".join(chunks)
 
 

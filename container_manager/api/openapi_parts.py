@@ -7,6 +7,7 @@ from container_manager.api.route import Route
 from container_manager.errors import (
     AppError,
     ContainerNotFound,
+    EngineTimeout,
     InternalError,
     NotFound,
     OriginRefused,
@@ -160,7 +161,7 @@ def errors_of(route: Route) -> list[type[AppError]]:
     if route.changes or route.websocket:
         kinds += [OriginRefused]
     if route.changes:
-        kinds += [TooLarge]
+        kinds += [TooLarge, EngineTimeout]
     if "cuid" in route.parameters or (route.surface == "v1" and "name" in route.parameters):
         kinds += [ContainerNotFound]
     elif route.parameters:

@@ -81,6 +81,10 @@ async def boom(request: web.Request) -> Echo:
     raise RuntimeError("the secret inside")
 
 
+async def odd(request: web.Request) -> Echo:
+    return Echo(got={"name": "caf\udce9"})
+
+
 async def full(request: web.Request) -> Echo:
     raise OSError(28, "No space left on device")
 
@@ -140,6 +144,8 @@ ROUTES = [
         consumes=("application/zip", "multipart/form-data"),
     ),
     Route("GET", "/boom", boom, "thing.boom", "Fail", returns=Echo),
+    Route("GET", "/odd", odd, "thing.odd", "Tell a name of a file", returns=Echo),
+    Route("GET", "/api/v1/odd", odd, "v1.odd", "Tell a name of a file", returns=Echo, surface="v1"),
     Route("POST", "/full", full, "thing.full", "Fill the disk", returns=Echo, errors=(NoSpace,)),
     Route("POST", "/taken/{name}", taken, "thing.take", "Take", returns=Echo, errors=(NameInUse,)),
     Route("GET", "/cut", cut, "thing.cut", "End half-way", returns=Media("text/plain", "Text")),

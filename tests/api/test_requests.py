@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from small_app import CUID, SmallApp, small_app
 
+from container_manager.api import binding
 from harness import eventually
 
 
@@ -178,3 +179,25 @@ async def test_leaving_a_websocket_is_no_error(app: SmallApp) -> None:
 
     told = await eventually(line)
     assert (told["action"], told["status"], told["error"], told["cuid"]) == ("thing.talk", 101, None, CUID)
+
+
+async def test_a_body_that_does_not_come_is_408(app: SmallApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binding, "PATIENCE", 0.05)
+    told = asyncio.Event()
+
+    async def late() -> AsyncIterator[bytes]:
+        yield b"{"
+        await told.wait()
+
+    headers = {"Content-Type": "application/json"}
+    async with app.session.post("/things", data=late(), headers=headers) as response:
+        assert response.status == 408
+        assert (await response.json())["error"] == "timeout"
+        told.set()
+
+
+@pytest.mark.parametrize("path", ["/odd", "/api/v1/odd"])
+async def test_names_that_are_no_unicode_can_be_told(app: SmallApp, path: str) -> None:
+    async with app.session.get(path) as response:
+        assert response.status == 200
+        assert (await response.json())["got"] == {"name": "caf\udce9"}

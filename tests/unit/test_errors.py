@@ -16,7 +16,7 @@ def all_kinds(kind: type[errors.AppError] = errors.AppError) -> list[type[errors
 
 FAMILY_STATUSES = {
     "auth_error": {401, 403, 429},
-    "validation_error": {400, 405, 413, 415},
+    "validation_error": {400, 405, 413, 415, 416},
     "not_found": {404},
     "conflict": {409},
     "compose_error": {500, 503},
