@@ -1,5 +1,6 @@
 """The engine as the services see it: lifecycle verbs, images, the network, commands, and the table of states."""
 
+import asyncio
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -41,7 +42,7 @@ class Engine:
 
     async def start(self) -> None:
         """Find the programs and follow the engine. EngineUnavailable only when a program is missing or too old."""
-        if not shutil.which(self._docker.binary, path=self.environment["PATH"]):
+        if not await asyncio.to_thread(shutil.which, self._docker.binary, path=self.environment["PATH"]):
             raise EngineUnavailable("The docker command is not found: install Docker's command line")
         self._compose = compose.Compose(*await compose.find(self.environment, self._timeout))
         self._follower.start()

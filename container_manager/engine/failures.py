@@ -63,7 +63,6 @@ TABLE: tuple[tuple[str, Make], ...] = (
         r"(?:port is already allocated|address already in use)",
         _port_in_use,
     ),
-    (r"ports? (?P<port>\d+)[^\n]{0,80}(?:already allocated|already in use|not available)", _port_in_use),
     (r"no space left on device|disk quota exceeded", _plain(NoSpace, "The engine's disk is full")),
     (
         r"(?<!lookup )(?:cannot connect to the docker daemon|failed to connect to the docker api"
