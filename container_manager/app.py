@@ -47,6 +47,7 @@ def build(settings: Settings) -> web.Application:
     images = Images(engine, settings.request_timeout)
     lifecycle = Lifecycle(settings, engine, registry, locks, mounts, images, Volumes(settings, registry))
     commands = Commands(settings, engine, registry)
+    terminals = Terminals(settings, layout, engine, registry, audit)
     services = Services(
         settings=settings,
         layout=layout,
@@ -60,7 +61,8 @@ def build(settings: Settings) -> web.Application:
         accounts=Accounts(commands, locks),
         guest_files=GuestFiles(commands),
         files=Files(settings, layout, mounts, registry, locks),
-        terminals=Terminals(settings, layout, engine, registry, audit),
+        terminals=terminals,
+        redeem_ticket=terminals.tickets.redeem,
         events=Events(engine.states),
         audit=audit,
         metrics=Metrics(),

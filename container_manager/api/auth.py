@@ -102,18 +102,19 @@ async def authenticated(request: web.Request, handler: Any) -> web.StreamRespons
 def _user_of(request: web.Request) -> str:
     """The authenticated user. Raises Unauthenticated or TooManyAttempts."""
     given = request.headers.getall("Authorization", ())
-    if len(given) == 1 and request.app[CREDENTIALS].match(given[0]):
-        return request.app[CREDENTIALS].user
     route, ticket = request[EXCHANGE].route, request.query.get("ticket")
-    if route is not None and route.ticket and ticket and not given:
+    if route is not None and route.ticket and ticket:
+        # First, because browsers send the credentials that they know along: the ticket is used up all the same.
         user = request.app[SERVICES].redeem_ticket(ticket, request.match_info.get("cuid", ""))
         if user is not None:
             return user
     elif not given:
         # Browsers ask without credentials first: that is no attempt.
         raise Unauthenticated("This needs credentials: HTTP Basic, as APP_USER and APP_PASS say")
+    if len(given) == 1 and request.app[CREDENTIALS].match(given[0]):
+        return request.app[CREDENTIALS].user
     wait = request.app[ATTEMPTS].failed(request.remote or "")
     if wait is not None:
         seconds = max(1, math.ceil(wait))
         raise TooManyAttempts(f"Too many wrong credentials; try again in {seconds} s", retry_after=seconds)
-    raise Unauthenticated("Wrong ticket, used or too old" if ticket and not given else "Wrong user name or password")
+    raise Unauthenticated("Wrong user name or password" if given else "Wrong ticket, used or too old")

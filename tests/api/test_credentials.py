@@ -202,3 +202,12 @@ async def test_a_ticket_opens_its_websocket_once(app: SmallApp) -> None:
         for path in (f"/ws/{CUID}?ticket=good", f"/ws/{CUID}?ticket=bad", "/things?ticket=good"):
             async with session.get(path) as response:
                 assert response.status == 401
+
+
+async def test_a_ticket_is_used_up_although_the_browser_sends_credentials_too(tmp_path: Path) -> None:
+    async with small_app(tmp_path) as app:
+        path = f"/ws/{CUID}?ticket=good"
+        async with app.session.ws_connect(path), app.session.ws_connect(path):
+            pass
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{app.port}") as session, session.get(path) as response:
+            assert response.status == 401
