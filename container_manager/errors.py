@@ -111,6 +111,12 @@ class TooLarge(ValidationError):
     code = "TOO_LARGE"
 
 
+class RangeNotSatisfiable(ValidationError):
+    """A range that begins behind the end of the file; `size` in details."""
+
+    code = "RANGE_NOT_SATISFIABLE"
+
+
 class UnsupportedMediaType(ValidationError):
     """A body without the content type that the route takes."""
 
@@ -210,6 +216,12 @@ class PathExists(Conflict):
     """A file or directory stands where one was to be made."""
 
     code = "PATH_EXISTS"
+
+
+class FileChanged(Conflict):
+    """The file is not the one that the client last saw; `etag` in details says what it is now."""
+
+    code = "FILE_CHANGED"
 
 
 class UploadConflict(Conflict):

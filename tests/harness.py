@@ -165,15 +165,20 @@ class Client:
         return self.session.ws_connect(f"/ws/{cuid}", params=query, max_msg_size=0)
 
 
-@contextlib.asynccontextmanager
-async def serve(settings: Settings) -> AsyncIterator[Client]:
-    """The real server in this loop, on a free port; at the end its containers are removed from the engine."""
+def _runner(settings: Settings) -> Any:
     # Imported here, so that tests of one part do not need all the others.
     from container_manager.api.server import Runner
     from container_manager.app import build
 
-    app = build(settings)
-    runner = Runner(app, shutdown_timeout=2.0)
+    return Runner(build(settings), shutdown_timeout=2.0)
+
+
+@contextlib.asynccontextmanager
+async def serve(settings: Settings) -> AsyncIterator[Client]:
+    """The real server in this loop, on a free port; at the end its containers are removed from the engine."""
+    # In a thread, as it reads from the disk.
+    runner = await asyncio.to_thread(_runner, settings)
+    app = runner.app
     await runner.setup()
     client: Client | None = None
     try:

@@ -1,5 +1,6 @@
 """The Compose command line: which binary, and the arguments of each verb."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -29,12 +30,14 @@ def candidates(environment: Mapping[str, str]) -> Iterator[Path]:
         yield Path(found)
 
 
+def _executable(environment: Mapping[str, str]) -> list[Path]:
+    return [path for path in candidates(environment) if os.access(path, os.X_OK)]
+
+
 async def find(environment: Mapping[str, str], timeout: float) -> tuple[str, str]:
     """(path, version) of the first Compose binary that runs and is new enough. EngineUnavailable if none is."""
     too_old = ""
-    for path in candidates(environment):
-        if not os.access(path, os.X_OK):
-            continue
+    for path in await asyncio.to_thread(_executable, environment):
         try:
             finished = await run([str(path), "version", "--short"], environment, timeout=timeout)
         except AppError:
