@@ -53,11 +53,18 @@ class OpenFile:
     """A regular file, open for reading. Whoever gets it closes `descriptor`."""
 
     descriptor: int
-    size: int
-    mtime: int
-    """Nanoseconds."""
-    tag: str
-    """Changes whenever the file does."""
+    status: os.stat_result
+
+    @property
+    def size(self) -> int:
+        """Bytes, when it was opened."""
+        return self.status.st_size
+
+    @property
+    def tag(self) -> str:
+        """Changes whenever the file does."""
+        status = self.status
+        return f"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}-{status.st_ctime_ns:x}"
 
     def close(self) -> None:
         """Close the descriptor."""
@@ -86,17 +93,10 @@ class Mount:
     def open_file(self, parts: Parts) -> OpenFile:
         """Open a regular file for reading, through links that stay inside. FileNotFound, PathOutsideMount."""
         with told(parts):
-            found = self._resolve(self.descriptor, parts, os.O_PATH, True)
-        try:
-            status = os.fstat(found)
-            if not stat.S_ISREG(status.st_mode):
-                raise FileNotFound(f"{shown(parts)} is not a file", path=shown(parts))
-            # Opening a FIFO blocks and opening a device may do anything: only what is known to be a file gets here.
-            descriptor = os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_CLOEXEC)
-        finally:
-            os.close(found)
-        tag = f"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}-{status.st_ctime_ns & 0xFFFFFFFF:x}"
-        return OpenFile(descriptor, status.st_size, status.st_mtime_ns, tag)
+            opened = open_regular(self._resolve(self.descriptor, parts, os.O_PATH, True))
+        if opened is None:
+            raise FileNotFound(f"{shown(parts)} is not a file", path=shown(parts))
+        return opened
 
     def open_directory(self, parts: Parts, *, follow: bool = True) -> int:
         """Open a directory for listing: a descriptor that the caller closes."""
@@ -182,6 +182,21 @@ class Mount:
                 yield parent, parts[-1]
         finally:
             os.close(parent)
+
+
+def open_regular(found: int) -> OpenFile | None:
+    """What the O_PATH descriptor `found` stands for, opened for reading if it is a regular file; `found` is closed.
+
+    Opening a FIFO blocks and opening a device may do anything: so nothing is opened before it is known.
+    """
+    try:
+        status = os.fstat(found)
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        descriptor = os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(found)
+    return OpenFile(descriptor, status)
 
 
 def _examine(at: int, name: str) -> Entry:
