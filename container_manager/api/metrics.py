@@ -83,5 +83,8 @@ class _States(Collector):
         for status, number in Tally(state.status for state in states.all.values()).items():
             family.add_metric((status,), number)
         yield family
+        turns = self._engine.turns
+        yield GaugeMetricFamily(f"{PREFIX}_engine_running", "Engine operations that run now", turns.running)
+        yield GaugeMetricFamily(f"{PREFIX}_engine_waiting", "Engine operations that wait for a turn", turns.waiting)
         yield GaugeMetricFamily(f"{PREFIX}_engine_up", "1 while the engine is followed", float(self._engine.available))
         yield GaugeMetricFamily(f"{PREFIX}_states_age_seconds", "Seconds since the states were known true", states.age)

@@ -32,6 +32,7 @@ async def test_metrics_tell_that_the_engine_is_away(client: Client) -> None:
     status, text, media = await get(client, "/metrics")
     assert (status, media) == (200, "text/plain")
     assert "container_manager_engine_up 0.0" in text
+    assert "container_manager_engine_waiting 0.0" in text
 
 
 async def test_the_document_is_served_as_it_is(client: Client) -> None:
