@@ -14,20 +14,17 @@ Group = Literal["Containers", "What runs in them", "Files", "The server"]
 Run = Callable[[argparse.Namespace], int]
 Talk = Callable[[Client, argparse.Namespace], Awaitable[int]]
 
+# What to type, where the server's own words cannot know that it is a command line that asks.
 _NEXT_STEP = {
     "UNAUTHORIZED": "Set APP_USER and APP_PASS as in the server's .env",
-    "TOO_MANY_ATTEMPTS": "Wait a minute, and set APP_USER and APP_PASS as in the server's .env",
     "CONTAINER_NOT_FOUND": "'container-manager ls' shows those there are",
-    "FILE_NOT_FOUND": "'container-manager files NAME' shows what is there",
-    "IMAGE_NOT_FOUND": "Check its name, or pull it on the server: docker pull IMAGE",
-    "BOOT_MISSING": "Upload a directory that holds a boot.py, or set --command",
-    "CONTAINER_RUNNING": "Stop it first, or use --force",
-    "NOT_RUNNING": "Start it first: container-manager start NAME",
-    "PORT_IN_USE": "Publish another: container-manager set NAME -p HOST:CONTAINER",
-    "NAME_IN_USE": "Choose another --name",
+    "CONTAINER_RUNNING": "Here that is 'container-manager stop', or --force",
     "ENGINE_UNAVAILABLE": "On the server, 'container-manager doctor' says why",
+    "FILE_NOT_FOUND": "'container-manager files' shows what is there",
+    "IMAGE_NOT_FOUND": "Check its name, or pull it on the server: docker pull IMAGE",
+    "NAME_IN_USE": "Choose another --name",
     "NO_SPACE": "Make room on the server's disk",
-    "TIMEOUT": "Try again; REQUEST_TIMEOUT on the server allows more",
+    "PORT_IN_USE": "Publish another: container-manager set NAME -p HOST:CONTAINER",
 }
 
 

@@ -8,7 +8,7 @@ from container_manager.cli import exits, output
 from container_manager.cli.command import Command, exit_code, explain, talking
 from container_manager.cli.naming import find
 from container_manager.cli.options import some_containers
-from container_manager.client import Client, ClientError
+from container_manager.client import Client, ClientError, Refused
 
 Verb = Literal["start", "stop", "restart", "pause", "unpause"]
 
@@ -33,11 +33,22 @@ async def _each(
     return worst
 
 
+async def start_patiently(client: Client, cuid: str) -> dict[str, Any]:
+    """Start a container, however long its image takes to be pulled."""
+    while True:
+        try:
+            return await client.start(cuid)
+        except Refused as error:
+            # The server answers before a client loses patience; the pull itself goes on.
+            if error.code != "TIMEOUT" or "image" not in error.details:
+                raise
+
+
 def _lifecycle(verb: Verb, past: str) -> Callable[[Client, argparse.Namespace], Awaitable[int]]:
     async def act(client: Client, arguments: argparse.Namespace) -> int:
         async def step(name: str, cuid: str) -> dict[str, Any]:
             with output.waiting(f"{verb} {name}"):
-                answer = await client.act(cuid, verb)
+                answer = await (start_patiently(client, cuid) if verb == "start" else client.act(cuid, verb))
             if not arguments.json:
                 print(f"{name} {past}" if answer.get("changed", True) else f"{name} was {past} already")
             return answer

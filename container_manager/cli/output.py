@@ -42,11 +42,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) ->
         table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    lines = console()
-    with lines.capture() as captured:
-        lines.print(table)
-    # rich fills the last column up; a program that reads the lines would have to strip it.
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    _print_lines(table)
 
 
 def print_facts(facts: Iterable[tuple[str, str | Text]]) -> None:
@@ -57,7 +53,15 @@ def print_facts(facts: Iterable[tuple[str, str | Text]]) -> None:
     for name, value in facts:
         if value:
             table.add_row(name, value)
-    console().print(table)
+    _print_lines(table)
+
+
+def _print_lines(table: Table) -> None:
+    lines = console()
+    with lines.capture() as captured:
+        lines.print(table)
+    # rich fills the last column up; a program that reads the lines would have to strip it.
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def status_text(status: str, exit_code: int | None = None) -> Text:

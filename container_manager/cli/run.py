@@ -8,6 +8,7 @@ from container_manager.cli import exits, output
 from container_manager.cli.command import Command, talking
 from container_manager.cli.files import archive_of, send, source_arguments
 from container_manager.cli.inside import print_logs
+from container_manager.cli.lifecycle import start_patiently
 from container_manager.cli.options import DEFAULT_IMAGE, creation, creation_arguments
 from container_manager.client import Client, ClientError
 
@@ -31,7 +32,7 @@ async def _deploy(client: Client, arguments: argparse.Namespace, archive: Path) 
     try:
         await send(client, cuid, archive)
         with output.waiting(f"start {name}"):
-            await client.start(cuid)
+            await start_patiently(client, cuid)
     except BaseException:
         # Nobody asked for a container that does not run; what is wrong is told, and the next try is clean.
         with suppress(ClientError):
