@@ -14,6 +14,7 @@ from container_manager.api.docs_page import page
 from container_manager.api.openapi import DOCUMENT
 from container_manager.api.route import Media, Route
 from container_manager.api.schemas.system import Alive, EngineView, Health
+from container_manager.api.views import status_of
 from container_manager.errors import EngineUnavailable
 
 _STARTED = time.monotonic()
@@ -43,9 +44,11 @@ async def healthz(request: web.Request) -> Health:
 
 def _facts(services: Services) -> dict[str, Any]:
     states = services.engine.states
+    # Of this server's own containers: another server may use the same engine.
+    statuses = Counter(status_of(states.get(spec.cuid)) for spec in services.registry.after())
     return {
         "version": __version__,
-        "containers": {"running": 0, **Counter(state.status for state in states.all.values())},
+        "containers": {"running": 0, **statuses},
         "uptime_seconds": round(time.monotonic() - _STARTED, 3),
         "states_age_seconds": round(states.age, 3),
         "audit": services.audit.failing,
