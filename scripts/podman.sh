@@ -11,8 +11,8 @@ need_packages "The tests with Podman" podman runc netavark aardvark-dns catatoni
 
 IMAGE=${IMAGE:-python:3.12-slim}
 
-# Sockets have short names, and this must not outlive a restart of the machine.
-run=/run/container-manager-podman
+# Sockets have short names, and this must not outlive a restart of the machine. Each checkout has its own.
+run=/run/container-manager-podman-$(pwd | cksum | cut -d " " -f 1)
 storage=$PWD/$BUILD/podman
 mkdir -p "$run" "$storage"
 
@@ -56,10 +56,13 @@ trap end EXIT
 
 docker=${DOCKER_HOST:-unix:///var/run/docker.sock}
 export DOCKER_HOST=unix://$run/podman.sock
-answers() { docker version --format '{{.Server.Version}}'; }
-if ! step "Starting Podman" wait_until 30 answers; then
-    tail -n 20 "$BUILD/podman.log"
-    fail "Podman did not start."
+answers() { docker version; }
+# shellcheck disable=SC2317 # wait_until calls it
+answers_or_ended() { answers || ! kill -0 "$service"; }
+start() { wait_until 30 answers_or_ended && answers; }
+if ! attempt "Starting Podman" start; then
+    tail -n 8 "$BUILD/podman.log" | cut -c -200 | sed 's/^/  | /'
+    fail "Podman did not start: see $BUILD/podman.log"
 fi
 if ! "${podman[@]}" image exists "$IMAGE"; then
     copy_image() { docker --host "$docker" save "$IMAGE" | "${podman[@]}" load; }

@@ -185,8 +185,8 @@ async def serve(settings: Settings) -> AsyncIterator[Client]:
         site = web.TCPSite(runner, settings.host, settings.port)
         await site.start()
         url = f"http://{settings.host}:{runner.addresses[0][1]}"
-        auth = aiohttp.BasicAuth(settings.app_user, settings.app_pass, "utf-8")
-        async with aiohttp.ClientSession(url, auth=auth, timeout=aiohttp.ClientTimeout(PATIENCE * 2)) as session:
+        headers = {"Authorization": aiohttp.encode_basic_auth(settings.app_user, settings.app_pass)}
+        async with aiohttp.ClientSession(url, headers=headers, timeout=aiohttp.ClientTimeout(PATIENCE * 2)) as session:
             client = Client(session, url, settings, app)
             yield client
     finally:
