@@ -92,7 +92,10 @@ def _upload(arguments: argparse.Namespace) -> int:
             if arguments.json:
                 output.print_json(answer)
             else:
-                print(f"{answer['files']} files, {output.size_text(answer['bytes'])}, are in {arguments.container}")
+                count = "1 file" if answer["files"] == 1 else f"{answer['files']} files"
+                print(f"{count}, {output.size_text(answer['bytes'])}: now in {arguments.container}")
+                for link in answer["skipped"]:
+                    output.note(f"{link} is a link, and was left out")
             return exits.DONE
 
         return talking(upload)(arguments)
@@ -101,26 +104,31 @@ def _upload(arguments: argparse.Namespace) -> int:
 # --- files ----------------------------------------------------------------------------------------
 
 
+_KINDS = {"directory": "/", "link": "@"}
+"""What follows a name, as `ls -F` has it."""
+
+
 def _files_arguments(parser: argparse.ArgumentParser) -> None:
     one_container(parser)
     parser.add_argument("path", nargs="?", default="", help="a directory below /app; by default /app itself")
 
 
 async def _files(client: Client, arguments: argparse.Namespace) -> int:
-    answer = await client.files.list(await find(client, arguments.container), arguments.path)
+    cuid = await find(client, arguments.container)
+    entries = [entry async for entry in client.files.list(cuid, arguments.path)]
     if arguments.json:
-        output.print_json(answer)
+        output.print_json(entries)
         return exits.DONE
     output.print_table(
         ("MODE", "SIZE", "CHANGED", "NAME"),
         (
             (
-                str(entry.get("mode", "")),
+                entry["mode"],
                 output.size_text(entry["size"]) if entry["type"] == "file" else "",
-                output.age_text(entry.get("mtime")),
-                entry["name"] + ("/" if entry["type"] == "directory" else ""),
+                output.age_text(entry["mtime"]),
+                entry["name"] + _KINDS.get(entry["type"], ""),
             )
-            for entry in answer["entries"]
+            for entry in entries
         ),
     )
     return exits.DONE
@@ -185,10 +193,13 @@ async def _is_directory(client: Client, cuid: str, path: str) -> bool:
         return True
     parent, _, name = path.rpartition("/")
     try:
-        entries = (await client.files.list(cuid, parent))["entries"]
+        async for entry in client.files.list(cuid, parent):
+            if entry["name"] == name:
+                return bool(entry["type"] == "directory")
     except Refused:
-        return False
-    return any(entry["name"] == name and entry["type"] == "directory" for entry in entries)
+        # No such directory: the download itself will say so.
+        pass
+    return False
 
 
 COMMANDS = (

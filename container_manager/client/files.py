@@ -20,9 +20,17 @@ class Files:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def list(self, cuid: str, path: str = "") -> Json:
-        """The entries of a directory."""
-        return await self._transport.call("GET", "containers", cuid, "files", query={"path": path or None})
+    async def list(self, cuid: str, path: str = "") -> AsyncIterator[Json]:
+        """The entries of a directory, by name, however many there are."""
+        cursor: str | None = None
+        while True:
+            query = {"path": path or None, "cursor": cursor}
+            page = await self._transport.call("GET", "containers", cuid, "files", query=query)
+            for entry in page["entries"]:
+                yield entry
+            cursor = page["next_cursor"]
+            if not cursor:
+                return
 
     async def upload(
         self,
@@ -62,6 +70,32 @@ class Files:
     async def download_zip(self, cuid: str, to: IO[bytes], path: str = "", *, progress: Progress | None = None) -> None:
         """Write a directory, by default all of /app, as a zip file into `to`."""
         await self._fetch(cuid, "download-zip", path, to, progress)
+
+    async def write(self, cuid: str, path: str, content: bytes) -> Json:
+        """Write one file, and make the directories above it."""
+        return await self._transport.call(
+            "PUT",
+            "containers",
+            cuid,
+            "files",
+            query={"path": path},
+            data=content,
+            headers={"Content-Type": "application/octet-stream"},
+        )
+
+    async def remove(self, cuid: str, path: str, *, recursive: bool = False) -> Json:
+        """Remove a file or an empty directory; with `recursive` any directory."""
+        query = {"path": path, "recursive": recursive or None}
+        return await self._transport.call("DELETE", "containers", cuid, "files", query=query)
+
+    async def make_directory(self, cuid: str, path: str) -> Json:
+        """Make a directory, and those above it."""
+        return await self._transport.call("POST", "containers", cuid, "directories", json={"path": path})
+
+    async def move(self, cuid: str, path: str, to: str, *, overwrite: bool = False) -> Json:
+        """Move or rename a file or directory."""
+        body = {"from": path, "to": to, "overwrite": overwrite}
+        return await self._transport.call("POST", "containers", cuid, "move", json=body)
 
     async def _fetch(self, cuid: str, verb: str, path: str, to: IO[bytes], progress: Progress | None) -> None:
         query = {"path": path or None}
