@@ -30,9 +30,8 @@ class Engine:
         self.settings = settings
         self.environment: Mapping[str, str] = clean_environment(settings.docker_host)
         self.states = StateTable()
-        binary = shutil.which("docker", path=self.environment["PATH"]) or "docker"
         self._timeout = settings.request_timeout
-        self._docker = Docker(binary, self.environment, self._timeout)
+        self._docker = Docker("docker", self.environment, self._timeout)
         self._follower = Follower(self._docker, self.states)
         self._inside = Inside(self._docker)
         self._network = SharedNetwork(self._docker, settings.network)
@@ -42,8 +41,10 @@ class Engine:
 
     async def start(self) -> None:
         """Find the programs and follow the engine. EngineUnavailable only when a program is missing or too old."""
-        if not await asyncio.to_thread(shutil.which, self._docker.binary, path=self.environment["PATH"]):
+        binary = await asyncio.to_thread(shutil.which, "docker", path=self.environment["PATH"])
+        if binary is None:
             raise EngineUnavailable("The docker command is not found: install Docker's command line")
+        self._docker.binary = binary
         self._compose = compose.Compose(*await compose.find(self.environment, self._timeout))
         self._follower.start()
         await self._follower.first_try()
@@ -175,15 +176,14 @@ class Engine:
         if isinstance(error, EngineUnavailable):
             self._follower.doubt()
         if isinstance(error, PortInUse):
-            self._name_owner(error)
+            error = self._with_owner(error)
         raise error
 
-    def _name_owner(self, error: PortInUse) -> None:
+    def _with_owner(self, error: PortInUse) -> PortInUse:
         port = error.details["port"]
         owners = (state.cuid for state in self.states.all.values() if any(bound.host == port for bound in state.ports))
         owner: str | None = next(owners, "this server" if port == self.settings.port else None)
-        error.details["owner"] = owner
-        error.message += f" by {owner or 'another program'}"
+        return PortInUse(f"{error.message} by {owner or 'another program'}", **{**error.details, "owner": owner})
 
     @property
     def _verbs(self) -> compose.Compose:

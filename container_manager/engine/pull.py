@@ -75,6 +75,6 @@ async def pull(
         layers.add(b"\n")
         failed = failure(argv, finished.code, bytes(layers.stderr), otherwise=ImageNotFound)
         if isinstance(failed, ImageNotFound):
-            failed.message = f"There is no image {reference} here, and it cannot be pulled: {failed.message}"
-            failed.details["image"] = reference
+            message = f"There is no image {reference} here, and it cannot be pulled: {failed.message}"
+            raise ImageNotFound(message, image=reference, **failed.details)
         raise failed
