@@ -60,17 +60,29 @@ class Commands:
             merge_stderr=merge_stderr,
         )
 
-    async def logs(
+    def logs(
         self, cuid: Cuid, *, tail: int | None, follow: bool = False, since: str | None = None, timestamps: bool = False
     ) -> AsyncGenerator[bytes]:
-        """What it printed, stdout and stderr in order, in chunks; with `follow` until the container ends."""
+        """What it printed, stdout and stderr in order, in chunks; with `follow` until the container ends.
+
+        ContainerNotFound and EngineUnavailable are raised at once, not by the first chunk.
+        """
         self._registry.get(cuid)
-        if self._engine.states.get(cuid) is None:
-            return
         if not self._engine.available:
             raise EngineUnavailable("The engine does not answer, so its logs cannot be read; try again in a while")
+        if self._engine.states.get(cuid) is None:
+            return _nothing()
         argv = self._engine.logs_argv(cuid, tail=tail, follow=follow, since=since, timestamps=timestamps)
-        # One pipe for both streams keeps their order.
-        async with streaming(argv, self._engine.environment, merge_stderr=True) as child:
-            async for _, chunk in child.chunks():
-                yield chunk
+        return _output(argv, self._engine.environment)
+
+
+async def _output(argv: Sequence[str], environment: Mapping[str, str]) -> AsyncGenerator[bytes]:
+    # One pipe for both streams keeps their order.
+    async with streaming(argv, environment, merge_stderr=True) as child:
+        async for _, chunk in child.chunks():
+            yield chunk
+
+
+async def _nothing() -> AsyncGenerator[bytes]:
+    return
+    yield

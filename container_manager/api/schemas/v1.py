@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from container_manager.api.schemas.base import Answer, Body, Query, fault
-from container_manager.api.schemas.containers import CommandLine, Image, Name, User, check_environment
+from container_manager.api.schemas.fields import CommandLine, Image, Name, User, check_environment
 from container_manager.api.schemas.v1_forms import Ports, Volumes
 
 LONGEST_PASSWORD = 512

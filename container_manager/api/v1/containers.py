@@ -6,7 +6,7 @@ from aiohttp import web
 
 from container_manager.api.context import note, services_of
 from container_manager.api.route import Route
-from container_manager.api.schemas.containers import split_command
+from container_manager.api.schemas.fields import split_command
 from container_manager.api.schemas.v1 import (
     ContainerLogs,
     CreatedContainer,
