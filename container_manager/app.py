@@ -13,6 +13,7 @@ from container_manager.api.events import end_streams
 from container_manager.api.metrics import Metrics
 from container_manager.api.mutation import Mutations
 from container_manager.api.routes import ROUTES
+from container_manager.api.terminals import hang_up
 from container_manager.api.views import Views
 from container_manager.api.web import ASSETS, load_assets
 from container_manager.audit import Audit
@@ -71,6 +72,7 @@ def build(settings: Settings) -> web.Application:
     )
     app = application(services, ROUTES)
     app[ASSETS] = load_assets()
+    app.on_shutdown.insert(0, hang_up)
     app.on_shutdown.append(end_streams)
     app.cleanup_ctx.append(_claimed(data_dir))
     app.cleanup_ctx.append(_running)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -12,8 +13,8 @@ FileAction = tuple[int, int, str, int, int] | tuple[int, int, int] | tuple[int, 
 _LADDER = ((signal.SIGHUP, 0.3), (signal.SIGTERM, 0.5), (signal.SIGKILL, 5.0))
 """Signals that end a process, and the seconds that each gets."""
 
-# Python ignores these two; a child must not inherit that.
-_DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
+# Python ignores SIGPIPE, nohup SIGHUP, a shell that runs this server in the background SIGINT: none is inherited.
+_DEFAULT_SIGNALS = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
 
 class Child:
@@ -31,10 +32,7 @@ class Child:
 
         A terminal that `actions` opens becomes its controlling one: it leads a session and has none.
         """
-        program = shutil.which(self._argv[0], path=self._environment.get("PATH"))
-        if program is None:
-            raise FileNotFoundError(f"{self._argv[0]} is not on the PATH")
-        spawning = asyncio.ensure_future(asyncio.to_thread(self._spawn, program, actions))
+        spawning = asyncio.ensure_future(asyncio.to_thread(self._spawn, actions))
         try:
             await asyncio.shield(spawning)
         except asyncio.CancelledError:
@@ -45,7 +43,10 @@ class Child:
             raise
         self._watch()
 
-    def _spawn(self, program: str, actions: Sequence[FileAction]) -> None:
+    def _spawn(self, actions: Sequence[FileAction]) -> None:
+        program = shutil.which(self._argv[0], path=self._environment.get("PATH"))
+        if program is None:
+            raise FileNotFoundError(errno.ENOENT, f"{self._argv[0]} is not on the PATH")
         self._pid = os.posix_spawn(
             program,
             self._argv,

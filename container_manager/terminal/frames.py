@@ -101,6 +101,11 @@ def output(stream: Stream, chunk: Chunk) -> bytes:
     return orjson.dumps({"type": stream, "data": chunk.data, "encoding": chunk.encoding})
 
 
+def sized(size: Size) -> bytes:
+    """`size`: the terminal's, for viewers whose own window does not decide it."""
+    return orjson.dumps({"type": "size", "cols": size.cols, "rows": size.rows})
+
+
 def exited(code: int, reason: str | None = None) -> bytes:
     """`exit`, with a `reason` when it did not end by itself."""
     frame: dict[str, Any] = {"type": "exit", "code": code}

@@ -10,6 +10,7 @@ from typing import Literal
 
 from container_manager.errors import LimitReached, RoleRefused, StateError, ValidationError
 from container_manager.models import Cuid
+from container_manager.terminal import frames
 from container_manager.terminal.audience import Audience
 from container_manager.terminal.process import Process, Size
 from container_manager.terminal.viewer import NORMAL, Role, Viewer
@@ -46,6 +47,8 @@ class Plan:
     """Signals the foreground process group. Raises AppError."""
     explain: Callable[[int], Awaitable[tuple[int, str | None]]]
     """The code to tell for a process that ended with this one, and why it ended, if not by itself."""
+    explain_preface: Callable[[int], Awaitable[tuple[int, str | None]]]
+    """The same for the preface."""
     ended: Callable[["Session", int, str | None], None]
     """Called once, when it is over."""
     grace: float = 0.0
@@ -91,7 +94,8 @@ class Session:
             await process.start(lambda stream, data: self._hear(process, stream, data))
             if self.audience.paused:
                 process.pause()
-            code, reason = await self.plan.explain(await process.wait())
+            explain = self.plan.explain_preface if self._prefacing else self.plan.explain
+            code, reason = await explain(await process.wait())
         except OSError as error:
             code, reason = 127, f"it could not be started: {error.strerror or error}"
         except Exception:
@@ -135,6 +139,11 @@ class Session:
     # --- its viewers ----------------------------------------------------------------------
 
     @property
+    def prefacing(self) -> bool:
+        """Nobody has typed yet in mode auto: nothing runs in the container for it."""
+        return self._prefacing
+
+    @property
     def attended(self) -> bool:
         """Somebody looks at it."""
         return bool(self.audience.viewers)
@@ -146,6 +155,8 @@ class Session:
             self._unattended.cancel()
             self._unattended = None
         self.audience.join(viewer)
+        if viewer.joined:
+            viewer.offer(frames.sized(self.size))
         self._fit()
 
     def check_room(self) -> None:
@@ -178,6 +189,9 @@ class Session:
         if size is not None and size != self.size:
             self.size = size
             self._process.resize(size)
+            for viewer in self.audience.viewers:
+                if viewer.joined:
+                    viewer.offer(frames.sized(size))
             self.audience.witness("r", f"{size.cols}x{size.rows}")
 
     # --- what they do ---------------------------------------------------------------------

@@ -14,19 +14,21 @@ such a shell stays silent for ever, and is started again."""
 _ATTEMPTS = 3
 _EOF = b"\x04"
 
-# Arguments: columns, rows. Without a UTF-8 locale readline shows "ü" as "\303\274".
+# Arguments: columns, rows, and a command for `sh`, or nothing for a shell to type in.
+# Without a UTF-8 locale readline shows "ü" as "\303\274". A history file would lie among the app's files.
 _SCRIPT = """\
 cd /app 2>/dev/null || cd
 stty cols "$1" rows "$2" 2>/dev/null
-export LANG="${LANG:-C.UTF-8}"
+export LANG="${LANG:-C.UTF-8}" HISTFILE=
+[ -z "$3" ] || exec sh -c "$3"
 command -v bash >/dev/null 2>&1 && exec bash
 exec sh
 """
 
 
-def command(size: Size) -> tuple[str, ...]:
-    """What to run in a container for the best shell it has, in /app, at `size` from its first moment."""
-    return ("sh", "-c", _SCRIPT, "sh", str(size.cols), str(size.rows))
+def words(size: Size, command: str = "") -> tuple[str, ...]:
+    """What to run in a container: `command`, or else the best shell it has; in /app, at `size` from the beginning."""
+    return ("sh", "-c", _SCRIPT, "sh", str(size.cols), str(size.rows), command)
 
 
 class Shell:

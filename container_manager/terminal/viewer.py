@@ -39,9 +39,12 @@ class Connection(Protocol):
 class Viewer:
     """Frames go through a queue, sent by `run`, so that no viewer waits for another."""
 
-    def __init__(self, connection: Connection, role: Role) -> None:
+    def __init__(self, connection: Connection, role: Role, size: Size | None, *, joined: bool) -> None:
         self.role = role
-        self.size: Size | None = None
+        self.size = size
+        """Its window, as far as it has told."""
+        self.joined = joined
+        """It came to a session that was there: it is told the terminal's size, which others may decide."""
         self.full = False
         """More than BUFFER_HIGH bytes wait for it, and it has not caught up since."""
         self.on_room: Callable[[], None] | None = None
@@ -99,6 +102,10 @@ class Viewer:
             self._frames.clear()
             self._dropped.set()
             self._leave(code, reason)
+
+    def gone(self) -> None:
+        """Its connection is no more."""
+        self.drop(NORMAL, "")
 
     def _leave(self, code: int, reason: str) -> None:
         self._farewell = (code, reason)

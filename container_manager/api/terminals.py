@@ -1,0 +1,326 @@
+"""Terminals: `/ws/{cuid}`, sessions, their events and recordings, and tickets for browsers."""
+
+import asyncio
+import os
+from collections import Counter
+
+from aiohttp import web
+
+from container_manager.api.answers import encode, json_response
+from container_manager.api.context import EXCHANGE, SERVICES, note, services_of
+from container_manager.api.events import EVENT_STREAM, HEARTBEAT
+from container_manager.api.route import Media, Route
+from container_manager.api.schemas.terminals import (
+    ConnectQuery,
+    DeletedRecordingView,
+    EndedView,
+    OpenSession,
+    RecordingsView,
+    RecordingView,
+    SessionsView,
+    SessionView,
+    TicketBody,
+    TicketView,
+)
+from container_manager.api.websocket import SocketConnection, new_socket, serve
+from container_manager.errors import (
+    ContainerNotFound,
+    LimitReached,
+    NotRunning,
+    RecordingNotFound,
+    RoleRefused,
+    SessionNotFound,
+    ValidationError,
+)
+from container_manager.models import Cuid, parse_cuid
+from container_manager.services.terminals import Terminals
+from container_manager.services.tickets import LIFETIME
+from container_manager.terminal.recording import Recorded
+from container_manager.terminal.session import Session
+from container_manager.terminal.viewer import Viewer
+from container_manager.terminal.watch import Event
+
+_ASCIICAST = "application/x-asciicast"
+_CHUNK = 64 << 10
+
+
+async def connect(request: web.Request, *, cuid: Cuid, query: ConnectQuery) -> web.StreamResponse:
+    """Attach to a session, or open one, over a websocket."""
+    services, exchange = services_of(request), request[EXCHANGE]
+    terminals, socket = services.terminals, new_socket()
+    grant = terminals.tickets.take(query.ticket)
+    role = query.role or (grant.role if grant is not None else "owner")
+    if query.session is not None:
+        session = terminals.joinable(cuid, query.session, role, grant)
+        _upgrade(request, socket)
+    else:
+        if role != "owner":
+            raise ValidationError.field("role", "Without a session there is nobody to help or observe", role)
+        terminals.require(cuid, query.opening(), grant)
+        _upgrade(request, socket)
+        session = await terminals.open(cuid, query.opening(), exchange.actor, exchange.request_id)
+    note(request, session=session.plan.sid, role=role)
+    socket.headers["X-Session-ID"] = session.plan.sid
+    await socket.prepare(request)
+    connection = SocketConnection(request, socket, exchange.request_id)
+    await serve(socket, session, Viewer(connection, role, query.size, joined=query.session is not None))
+    return socket
+
+
+def _upgrade(request: web.Request, socket: web.WebSocketResponse[bool]) -> None:
+    """Raises ValidationError for a request that asks for no websocket."""
+    if not socket.can_prepare(request):
+        raise ValidationError("This is a websocket: ask for an upgrade", code="UPGRADE_REQUIRED")
+
+
+async def list_sessions(request: web.Request, *, cuid: Cuid) -> SessionsView:
+    """The live ones."""
+    terminals = services_of(request).terminals
+    return SessionsView(sessions=[_session(terminals, session) for session in terminals.of(cuid)])
+
+
+async def open_session(request: web.Request, *, cuid: Cuid, body: OpenSession) -> web.Response:
+    """Open one that outlives its connections."""
+    terminals, exchange = services_of(request).terminals, request[EXCHANGE]
+    session = await terminals.open(cuid, body.opening(), exchange.actor, exchange.request_id)
+    note(request, session=session.plan.sid)
+    location = f"/containers/{cuid}/sessions/{session.plan.sid}"
+    return json_response(_session(terminals, session), status=201, headers={"Location": location})
+
+
+async def get_session(request: web.Request, *, cuid: Cuid, sid: str) -> SessionView:
+    """One of them."""
+    terminals = services_of(request).terminals
+    return _session(terminals, terminals.get(cuid, sid))
+
+
+async def end_session(request: web.Request, *, cuid: Cuid, sid: str) -> EndedView:
+    """End it, and every process that it started."""
+    services_of(request).terminals.end(cuid, sid)
+    note(request, session=sid)
+    return EndedView(sid=sid)
+
+
+def _session(terminals: Terminals, session: Session) -> SessionView:
+    plan = session.plan
+    return SessionView(
+        sid=plan.sid,
+        cuid=plan.cuid,
+        mode=plan.mode,
+        user=plan.user,
+        created_at=session.created_at,
+        cols=session.size.cols,
+        rows=session.size.rows,
+        viewers=dict(Counter(viewer.role for viewer in session.audience.viewers)),
+        recording=terminals.recorded_as(session),
+    )
+
+
+async def session_events(request: web.Request, *, cuid: Cuid, sid: str) -> web.StreamResponse:
+    """What is typed and shown, as server-sent events, until the session ends."""
+    terminals = services_of(request).terminals
+    session = terminals.get(cuid, sid)
+    response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    response.content_type, response.charset = EVENT_STREAM, "utf-8"
+    with terminals.watch(session) as watch:
+        await response.prepare(request)
+        await response.write(b": the session goes on\n\n")
+        while True:
+            try:
+                async with asyncio.timeout(HEARTBEAT):
+                    event = await watch.get()
+            except TimeoutError:
+                await response.write(b": still here\n\n")
+                continue
+            if event is None:
+                return response
+            await response.write(_encoded(event))
+
+
+def _encoded(event: Event) -> bytes:
+    data = encode({"at": event.at.isoformat(timespec="microseconds"), "offset": event.offset, **event.data})
+    return b"event: %b\ndata: %b\n\n" % (event.kind.encode(), data)
+
+
+async def list_recordings(request: web.Request, *, cuid: Cuid) -> RecordingsView:
+    """Those on disk, newest first."""
+    services = services_of(request)
+    services.registry.get(cuid)
+    live = {session.plan.sid for session in services.terminals.of(cuid)}
+    return RecordingsView(
+        recordings=[_recording(found, live) for found in await services.terminals.recordings.of(cuid)]
+    )
+
+
+def _recording(recorded: Recorded, live: set[str]) -> RecordingView:
+    return RecordingView(
+        name=recorded.name,
+        sid=recorded.sid,
+        user=recorded.user,
+        started_at=recorded.started_at,
+        changed_at=recorded.changed_at,
+        size=recorded.size,
+        live=recorded.sid in live,
+    )
+
+
+async def download_recording(request: web.Request, *, cuid: Cuid, name: str) -> web.StreamResponse:
+    """The file, as far as it is written."""
+    services = services_of(request)
+    services.registry.get(cuid)
+    recorded, descriptor = await services.terminals.recordings.open(cuid, name)
+    note(request, recording=recorded.name)
+    try:
+        response = web.StreamResponse(
+            headers={"Content-Disposition": f'attachment; filename="{recorded.name}"', "Cache-Control": "no-store"}
+        )
+        response.content_type = _ASCIICAST
+        response.content_length = left = recorded.size
+        await response.prepare(request)
+        while left and (chunk := await asyncio.to_thread(os.read, descriptor, min(left, _CHUNK))):
+            left -= len(chunk)
+            await response.write(chunk)
+        return response
+    finally:
+        os.close(descriptor)
+
+
+async def delete_recording(request: web.Request, *, cuid: Cuid, name: str) -> DeletedRecordingView:
+    """Delete the file."""
+    services = services_of(request)
+    services.registry.get(cuid)
+    await services.terminals.recordings.remove(cuid, name)
+    note(request, recording=name)
+    return DeletedRecordingView(name=name)
+
+
+async def issue_ticket(request: web.Request, *, body: TicketBody) -> web.Response:
+    """Let the page open one websocket without its user's password."""
+    terminals = services_of(request).terminals
+    cuid = parse_cuid(body.cuid)
+    if cuid is None:
+        raise ContainerNotFound(body.cuid[:200])
+    ticket = terminals.issue_ticket(cuid, body.role, body.session, request[EXCHANGE].actor.user)
+    note(request, cuid=cuid, role=body.role)
+    view = TicketView(ticket=ticket, expires_in=LIFETIME, cuid=cuid, session=body.session, role=body.role)
+    return json_response(view, status=201)
+
+
+async def hang_up(app: web.Application) -> None:
+    """Close every terminal when the server ends: before it waits for its other requests."""
+    app[SERVICES].terminals.shut_down()
+
+
+TERMINAL_ROUTES = [
+    Route(
+        "GET",
+        "/ws/{cuid}",
+        connect,
+        "terminal.connect",
+        "A terminal, or an app's output, over a websocket",
+        query=ConnectQuery,
+        returns=None,
+        status=101,
+        errors=(ContainerNotFound, NotRunning, SessionNotFound, LimitReached, RoleRefused),
+        websocket=True,
+        ticket=True,
+        detached=False,
+        description="The frames are described in docs/terminal.md.",
+        tag="terminals",
+    ),
+    Route(
+        "GET",
+        "/containers/{cuid}/sessions",
+        list_sessions,
+        "session.list",
+        "The live sessions of a container",
+        returns=SessionsView,
+        errors=(ContainerNotFound,),
+        tag="terminals",
+    ),
+    Route(
+        "POST",
+        "/containers/{cuid}/sessions",
+        open_session,
+        "session.open",
+        "Open a session that outlives its connections",
+        body=OpenSession,
+        returns=SessionView,
+        status=201,
+        headers={"Location": "The session"},
+        errors=(ContainerNotFound, NotRunning, LimitReached),
+        tag="terminals",
+    ),
+    Route(
+        "GET",
+        "/containers/{cuid}/sessions/{sid}",
+        get_session,
+        "session.get",
+        "One live session",
+        returns=SessionView,
+        errors=(ContainerNotFound, SessionNotFound),
+        tag="terminals",
+    ),
+    Route(
+        "DELETE",
+        "/containers/{cuid}/sessions/{sid}",
+        end_session,
+        "session.end",
+        "End a session",
+        returns=EndedView,
+        errors=(ContainerNotFound, SessionNotFound),
+        tag="terminals",
+    ),
+    Route(
+        "GET",
+        "/containers/{cuid}/sessions/{sid}/events",
+        session_events,
+        "session.events",
+        "Follow what is typed and shown in a session",
+        returns=Media(EVENT_STREAM, "Events: output, input, resize, missed, exit"),
+        errors=(ContainerNotFound, SessionNotFound),
+        tag="terminals",
+    ),
+    Route(
+        "GET",
+        "/containers/{cuid}/recordings",
+        list_recordings,
+        "recording.list",
+        "The recorded sessions of a container",
+        returns=RecordingsView,
+        errors=(ContainerNotFound,),
+        tag="terminals",
+    ),
+    Route(
+        "GET",
+        "/containers/{cuid}/recordings/{name}",
+        download_recording,
+        "recording.download",
+        "A recording, for any asciinema player",
+        returns=Media(_ASCIICAST, "asciicast v2"),
+        errors=(ContainerNotFound, RecordingNotFound),
+        tag="terminals",
+    ),
+    Route(
+        "DELETE",
+        "/containers/{cuid}/recordings/{name}",
+        delete_recording,
+        "recording.delete",
+        "Delete a recording",
+        returns=DeletedRecordingView,
+        errors=(ContainerNotFound, RecordingNotFound),
+        tag="terminals",
+    ),
+    Route(
+        "POST",
+        "/ws-tickets",
+        issue_ticket,
+        "ticket.issue",
+        "A ticket that opens one websocket, once and soon",
+        body=TicketBody,
+        returns=TicketView,
+        status=201,
+        errors=(ContainerNotFound, SessionNotFound),
+        tag="terminals",
+    ),
+]
