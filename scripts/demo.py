@@ -119,7 +119,7 @@ def farewell(server: Server, cuid: str) -> None:
     """What there is now, and what to try next."""
     url = server.address.url.replace("127.0.0.1", "localhost")
     user = server.address.user
-    curl = f"curl -u {user}:$APP_PASS {url}"
+    curl = f"curl -u {user}:$APP_PASS"
     print(
         f"""
 The server is up.
@@ -131,8 +131,8 @@ Try next:
   In a browser    {url}/
   At a shell      .venv/bin/container-manager --help
   With curl       export $(grep ^APP_PASS= .env)
-                  {curl}/containers
-                  {curl}/containers/{cuid}/download?path=hello.txt
+                  {curl} {url}/containers
+                  {curl} "{url}/containers/{cuid}/download?path=hello.txt"
   With Compose    .venv/bin/docker-compose -p {cuid} logs
   The end         make stop"""
     )
@@ -147,7 +147,7 @@ def main() -> int:
                 remark("it ran already")
         api = Api(server.address.url, server.address.user, server.address.password)
         cuid = container(api)
-        with step(f"Uploading {EXAMPLE} as a zip"):
+        with step(f"Uploading {EXAMPLE}"):
             api.call("POST", f"/containers/{cuid}/upload-zip", packed(EXAMPLE), "application/zip")
         code = run(api, cuid)
         farewell(server, cuid)
