@@ -37,13 +37,15 @@ def parse(cuid: Cuid, text: bytes) -> ContainerSpec:
     extension = document.get(EXTENSION)
     extension = extension if isinstance(extension, dict) else {}
     boot_keys = extension.get("set_for_boot") or ()
+    boot_variables = [str(key).removeprefix("environment.") for key in boot_keys]
+    environment = read_environment(service.get("environment"))
     name = extension.get("name")
     return ContainerSpec(
         cuid=cuid,
         created_at=_time(extension.get("created")),
         image=unquoted(service["image"]),
         name=str(name) if name is not None else None,
-        env={k: v for k, v in read_environment(service.get("environment")).items() if k not in OWN_VARIABLES},
+        env={name: value for name, value in environment.items() if name not in (*OWN_VARIABLES, *boot_variables)},
         tags=tuple(unquoted(tag) for tag in _sequence(extension.get("tags"))),
         resources=Resources(
             cpus=_float(service.get("cpus")),

@@ -91,7 +91,7 @@ def test_what_a_person_wrote_survives_every_change() -> None:
     for kept in ("# reaps zombies", "# my own", "hostname: mine", "# at the end", "&keep", "*keep"):
         assert kept in result
     after = parse(spec.cuid, result.encode())
-    assert (after.image, dict(after.env), after.tags) == ("busybox", {"B": "2", "HOME": "/app"}, ("t",))
+    assert (after.image, dict(after.env), after.tags) == ("busybox", {"B": "2"}, ("t",))
     assert after.ports == (PortMapping(3, 4, host_ip="0.0.0.0"),)
     assert after.resources.memory == "2g"
     assert after.runs == "boot"
