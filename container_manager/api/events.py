@@ -30,7 +30,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     response.content_type = EVENT_STREAM
     response.charset = "utf-8"
     await response.prepare(request)
-    await response.write(b"retry: 2000\n\n")
+    await response.write(b"retry: 500\n\n")
     async with contextlib.aclosing(events.follow(after)) as following:
         coming = asyncio.ensure_future(anext(following, None))
         try:

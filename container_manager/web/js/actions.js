@@ -26,15 +26,18 @@ const POSSIBLE = {
 /** The verbs that `container` can take now, the likeliest first. Deleting is always possible. */
 export const possible = (container) => (container.problem ? [] : (POSSIBLE[container.status] ?? ["start"]));
 
-/** What is going on with `cuid`, as a short text and a fraction (null when unknown); null when nothing is. */
-export function activity(cuid) {
-  const verb = store.pending.get(cuid);
-  const progress = store.progress.get(cuid);
-  if (!verb && !progress) return null;
-  const fraction = progress?.total ? Math.min(1, progress.current / progress.total) : null;
-  const percent = fraction === null ? "" : ` ${Math.round(fraction * 100)} %`;
-  const label = progress?.text ? progress.text + percent : (VERBS[verb ?? progress.operation]?.doing ?? "Working…");
-  return { label, fraction };
+/** What this page waits for on `container`: a short text and a fraction (null when unknown); null when nothing. */
+export function activity(container) {
+  const verb = store.pending.get(container.cuid);
+  if (!verb) return null;
+  const pull = store.pulls.get(container.image);
+  return pull ? pullProgress(pull) : { label: VERBS[verb].doing, fraction: null };
+}
+
+/** A pull as a short text and a fraction: of its bytes, or of its layers while sizes are not known. */
+export function pullProgress({ current, total, layers, layers_done: done }) {
+  const fraction = total ? Math.min(1, current / total) : layers ? done / layers : null;
+  return { label: fraction === null ? "Pulling image…" : `Pulling image ${Math.round(fraction * 100)} %`, fraction };
 }
 
 /** Run `verb` on `container`; tells of failures, never throws. */
@@ -75,7 +78,9 @@ async function remove(container) {
     store.drop(cuid);
     toast(`${title(container)} is deleted`);
   } catch (error) {
-    complain(error);
+    // It was asked for twice, and the first answer got lost.
+    if (error.code === "CONTAINER_NOT_FOUND") store.drop(cuid);
+    else complain(error);
   } finally {
     store.setPending(cuid, null);
   }

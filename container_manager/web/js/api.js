@@ -28,21 +28,34 @@ export function errorFrom(status, body) {
   return new ApiError({ status, message: `The server answered ${status || "nothing"}.` });
 }
 
-/** One request. `json` is sent as such; gives the Response once it is known to be good. */
-export async function send(method, path, { json, body, headers = {}, query, signal } = {}) {
+// A browser cuts every connection when a network interface comes or goes, which each container on its own machine
+// makes happen. What may be asked twice is asked again before anybody is told.
+const AGAIN_MS = [100, 400, 1500];
+
+/**
+ * One request. `json` is sent as such; `again` says whether it may be sent twice. Gives the Response once it is known
+ * to be good.
+ */
+export async function send(method, path, { json, body, headers = {}, query, signal, again = method !== "POST" } = {}) {
   const url = query ? `${path}?${new URLSearchParams(query)}` : path;
   if (json !== undefined) {
     body = JSON.stringify(json);
     headers = { ...headers, "Content-Type": "application/json" };
   }
-  let response;
-  try {
-    response = await fetch(url, { method, body, headers, signal, cache: "no-store" });
-  } catch (error) {
-    throw error.name === "AbortError" ? error : offline();
+  for (const pause of [...(again ? AGAIN_MS : []), null]) {
+    let response;
+    try {
+      response = await fetch(url, { method, body, headers, signal, cache: "no-store" });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      if (pause === null) throw offline();
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      continue;
+    }
+    if (!response.ok) throw errorFrom(response.status, await response.text().catch(() => ""));
+    return response;
   }
-  if (!response.ok) throw errorFrom(response.status, await response.text().catch(() => ""));
-  return response;
+  throw offline();
 }
 
 const json = async (...request) => (await send(...request)).json();
@@ -68,7 +81,8 @@ export const api = {
   create: (settings) => json("POST", "/containers", { json: settings }),
   update: (cuid, change) => json("PATCH", at(cuid), { json: change }),
   ports: (cuid, ports) => json("PATCH", at(cuid, "/ports"), { json: { ports } }),
-  act: (cuid, verb) => json("POST", at(cuid, `/${verb}`)),
+  /** A step of its life. Asked twice, each does the same as once. */
+  act: (cuid, verb) => json("POST", at(cuid, `/${verb}`), { again: true }),
   remove: (cuid, { force, keepFiles }) =>
     json("DELETE", at(cuid), { query: { force: Boolean(force), keep_files: Boolean(keepFiles) } }),
   logs: (cuid, { tail, follow, timestamps, signal }) =>
@@ -91,9 +105,9 @@ export const api = {
   uploadUrl: (cuid, path, mode = "merge") => at(cuid, `/upload-zip?${new URLSearchParams({ path, mode })}`),
 
   sessions: (cuid) => json("GET", at(cuid, "/sessions")),
-  openSession: (cuid, options) => json("POST", at(cuid, "/sessions"), { json: options }),
+  openSession: (cuid, options) => json("POST", at(cuid, "/sessions"), { json: options, again: true }),
   endSession: (cuid, sid) => json("DELETE", at(cuid, `/sessions/${encodeURIComponent(sid)}`)),
-  ticket: (request) => json("POST", "/ws-tickets", { json: request }),
+  ticket: (request) => json("POST", "/ws-tickets", { json: request, again: true }),
   recordings: (cuid) => json("GET", at(cuid, "/recordings")),
   recordingUrl: (cuid, name) => at(cuid, `/recordings/${encodeURIComponent(name)}`),
 };

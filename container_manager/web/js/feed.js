@@ -4,12 +4,15 @@ import { api } from "./api.js";
 import { store } from "./store.js";
 
 const KINDS = ["created", "updated", "deleted", "state", "progress"];
-const RETRY_MS = 2000;
+const RETRY_MS = 1000;
+// A connection that comes back at once was never lost to anybody's eye.
+const LOST_MS = 2000;
 // A browser allows six connections to one HTTP/1.1 server over all tabs: a hidden tab gives its own back.
 const HIDDEN_MS = 30_000;
 
 let source = null;
 let hiding = 0;
+let losing = 0;
 
 /** Follow the server from now on. */
 export function follow() {
@@ -32,6 +35,8 @@ function open() {
   const mine = (source = new EventSource("/events"));
   let fresh = true;
   mine.onopen = () => {
+    clearTimeout(losing);
+    losing = 0;
     store.set({ connection: "live" });
     checkHealth();
     // A reconnect by the browser itself goes on after the last event it saw; only a new stream starts from a list.
@@ -39,7 +44,7 @@ function open() {
     fresh = false;
   };
   mine.onerror = () => {
-    store.set({ connection: "lost" });
+    losing ||= setTimeout(() => store.set({ connection: "lost" }), LOST_MS);
     if (mine.readyState !== EventSource.CLOSED) return;
     close();
     if (!store.loaded) store.load();

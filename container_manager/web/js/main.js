@@ -1,5 +1,6 @@
 // Start: the top of the page, the address, the keys, and the stream of changes.
 
+import { pullProgress } from "./actions.js";
 import { dialogOpen, openDialog } from "./dialog.js";
 import { h } from "./dom.js";
 import { follow } from "./feed.js";
@@ -54,6 +55,8 @@ function topBar() {
     state.dataset.tone = tone;
     state.lastElementChild.textContent = word;
     const { name, version } = health?.engine ?? {};
+    const [pull] = store.pulls;
+    if (pull) return void (engine.textContent = `${pullProgress(pull[1]).label}: ${pull[0]}`);
     engine.textContent = name && !sick ? `${name} ${version ?? ""} · compose ${health.compose_version}` : "";
   });
 }
@@ -104,6 +107,7 @@ function onKey(event) {
   act();
 }
 
+sessionStorage.removeItem("loads");
 topBar();
 addEventListener("hashchange", route);
 addEventListener("keydown", onKey);

@@ -22,8 +22,8 @@ export const store = {
   connection: "connecting",
   /** What /healthz said last. */
   health: null,
-  /** cuid → {operation, step, current, total, text}: what the engine is doing for it. */
-  progress: new Map(),
+  /** image → {layers, layers_done, current, total, text}: pulls under way. */
+  pulls: new Map(),
   /** cuid → verb that this page asked for and that has not been answered. */
   pending: new Map(),
 
@@ -51,12 +51,7 @@ export const store = {
   },
   drop(cuid) {
     gone.add(cuid);
-    for (const map of [containers, lastState, lastPut, store.progress]) map.delete(cuid);
-    changed();
-  },
-  setProgress(cuid, progress) {
-    if (progress) store.progress.set(cuid, progress);
-    else store.progress.delete(cuid);
+    for (const map of [containers, lastState, lastPut]) map.delete(cuid);
     changed();
   },
   setPending(cuid, verb) {
@@ -97,13 +92,19 @@ export const store = {
     clock += 1;
     if (kind === "deleted") store.drop(cuid);
     else if (kind === "created" || kind === "updated") refresh(cuid);
-    else if (kind === "progress") store.setProgress(cuid, data.step === "done" ? null : data);
+    else if (kind === "progress") pulled(data);
     else if (kind === "state") {
       lastState.set(cuid, { at: clock, data });
       if (containers.has(cuid)) store.put({ cuid, ...data });
     }
   },
 };
+
+function pulled({ image, done, ...step }) {
+  if (done) store.pulls.delete(image);
+  else store.pulls.set(image, step);
+  changed();
+}
 
 let newest = null;
 

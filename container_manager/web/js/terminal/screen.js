@@ -8,7 +8,7 @@ import { WebLinksAddon } from "/web/vendor/addon-web-links.mjs";
 import { WebglAddon } from "/web/vendor/addon-webgl.mjs";
 import { Terminal } from "/web/vendor/xterm.mjs";
 
-import { strictDocument } from "./strict_document.js";
+import { strictDocument, strictly } from "./strict_document.js";
 
 const THEME = {
   background: "#0f1116",
@@ -63,7 +63,7 @@ export async function openScreen(host, { readOnly = false, scrollback = 10_000, 
   term.loadAddon(new ClipboardAddon());
   term.loadAddon(new WebLinksAddon((event, uri) => window.open(uri, "_blank", "noopener")));
   term.unicode.activeVersion = "11";
-  term.open(host);
+  strictly(() => term.open(host));
   accelerate(term);
   term.attachCustomKeyEventHandler((event) => ownKey(event, term));
 

@@ -1,7 +1,9 @@
-// xterm writes <style> elements and style attributes, which our policy (style-src 'self') refuses. It lets one hand it
-// a document: this one gives it elements that do the same through the CSSOM, which the policy allows.
+// xterm writes <style> elements and style attributes, which our policy (style-src 'self') refuses. Here it gets
+// elements that do the same through the CSSOM, which the policy allows.
 
-/** A stand-in for `document` that behaves as it does, but for what `createElement` gives. */
+const make = (document, tag, options) => Document.prototype.createElement.call(document, tag, options);
+
+/** A stand-in for `document`, as xterm's option documentOverride takes it. */
 export function strictDocument(document) {
   return new Proxy(document, {
     get(target, name) {
@@ -13,19 +15,29 @@ export function strictDocument(document) {
   });
 }
 
+/** Run `work` while the page's own document gives such elements too: xterm's viewport heeds no documentOverride. */
+export function strictly(work) {
+  document.createElement = (tag, options) => createElement(document, tag, options);
+  try {
+    work();
+  } finally {
+    delete document.createElement;
+  }
+}
+
 function createElement(document, tag, options) {
   if (tag === "style") return styleElement(document);
-  const element = document.createElement(tag, options);
+  const element = make(document, tag, options);
   const setAttribute = element.setAttribute;
   element.setAttribute = (name, value) =>
     name === "style" ? void (element.style.cssText = value) : setAttribute.call(element, name, value);
   return element;
 }
 
-/** Stands where a <style> would; its text is a constructed sheet for as long as it is in the document. */
+/** Stands where a <style> would; its text is a constructed sheet until it is removed. */
 function styleElement(document) {
   const sheet = new CSSStyleSheet();
-  const element = document.createElement("span");
+  const element = make(document, "span");
   element.hidden = true;
   document.adoptedStyleSheets.push(sheet);
   const remove = element.remove.bind(element);

@@ -2,8 +2,17 @@
 
 import { ApiError, errorFrom } from "../api.js";
 
-/** POST `body` as a zip; tells `progress(sent, total)`. Resolves with the answer. */
-export function sendZip(url, body, progress, signal) {
+/** POST `body` as a zip; tells `progress(sent, total)`. Resolves with the answer. A cut connection is tried once more. */
+export async function sendZip(url, body, progress, signal) {
+  try {
+    return await sendOnce(url, body, progress, signal);
+  } catch (error) {
+    if (error.code !== "OFFLINE") throw error;
+    return sendOnce(url, body, progress, signal);
+  }
+}
+
+function sendOnce(url, body, progress, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", url);

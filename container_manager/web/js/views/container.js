@@ -72,7 +72,7 @@ export function containerPage(cuid) {
     shownContainer = container;
     body.hidden = false;
     if (!body.isConnected) element.replaceChildren(body);
-    const doing = activity(cuid);
+    const doing = activity(container);
     text(name, title(container));
     document.title = `${title(container)} · Containers`;
     state.dataset.tone = doing ? "busy" : stateTone(container);
@@ -87,7 +87,7 @@ export function containerPage(cuid) {
 
   /** Make and show the panes that the tab asks for. */
   function arrange(parameters = new URLSearchParams()) {
-    if (!shownContainer) return;
+    if (!shownContainer || !selected) return;
     const console = CONSOLES.includes(selected);
     const wanted = console && beside ? CONSOLES : [selected];
     for (const key of wanted) {

@@ -92,9 +92,12 @@ function form(close) {
     submit.disabled = true;
     clearFaults(element);
     errors.textContent = "";
+    const known = new Set(store.containers.map((container) => container.cuid));
     try {
       close({ container: await api.create(settings()), runs: runs() });
     } catch (error) {
+      const made = error.code === "OFFLINE" && (await madeAllTheSame(settings(), known));
+      if (made) return close({ container: made, runs: runs() });
       errors.textContent = showFaults(element, error).map((fault) => fault.message).join(" ");
       if (errors.textContent && error.hint) errors.textContent += ` ${error.hint}`;
     } finally {
@@ -102,4 +105,10 @@ function form(close) {
     }
   }
   return element;
+}
+
+/** The container of a request whose answer got lost, if it is there: never make a second one unasked. */
+async function madeAllTheSame({ image, name }, known) {
+  const list = await api.containers().catch(() => []);
+  return list.findLast((one) => !known.has(one.cuid) && one.image === image && (one.name ?? "") === (name ?? ""));
 }

@@ -112,7 +112,7 @@ export function dashboard() {
       element: line,
       update(next) {
         now = next;
-        const doing = activity(cuid);
+        const doing = activity(next);
         state.dataset.tone = doing ? "busy" : stateTone(next);
         text(state.lastElementChild, doing ? doing.label : stateLabel(next));
         text(name, title(next));
@@ -153,7 +153,7 @@ export function actionButton(current, slot, { labelled = false } = {}) {
   button.redraw = () => {
     const container = current();
     const verb = possible(container)[slot];
-    const busy = activity(container.cuid) !== null;
+    const busy = activity(container) !== null;
     button.hidden = !verb;
     if (!verb) return;
     button.disabled = busy;

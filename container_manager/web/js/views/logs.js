@@ -127,7 +127,8 @@ export function logsPane(first) {
         readRun = reading;
       } catch (error) {
         if (stream.signal.aborted) continue;
-        text(status, error.code === "CONTAINER_NOT_FOUND" ? "Deleted" : `${error.message} ${error.hint ?? ""}`);
+        // Without a status the connection was cut: the loop goes on with a new one.
+        text(status, error.status ? error.message : "Reconnecting…");
       }
       // The state's event may be a moment behind the end of the stream.
       await Promise.race([new Promise((resolve) => (wake = resolve)), new Promise((resolve) => setTimeout(resolve, AGAIN_MS))]);

@@ -27,7 +27,7 @@ export function overviewPane(first) {
     if (state === drawn) return;
     drawn = state;
     const focused = element.contains(document.activeElement) ? document.activeElement.dataset.keep : null;
-    element.replaceChildren(...[problem(container), nextStep(container), h("div", { class: "facts" }, stateCard(container), setupCard(container), limitsCard(container), environmentCard(container))].filter(Boolean));
+    element.replaceChildren(...[problem(container), nextStep(container), h("div", { class: "facts" }, h("div", {}, stateCard(container), limitsCard(container)), h("div", {}, setupCard(container), environmentCard(container)))].filter(Boolean));
     if (focused) element.querySelector(`[data-keep="${focused}"]`)?.focus();
   }
 
@@ -108,7 +108,7 @@ function setupCard(container) {
     h("button", { type: "button", class: "button button-small", dataset: { keep: "edit" }, disabled: Boolean(container.problem), onclick: () => edit(container) }, icon("edit"), "Change"),
     pairs([
       ["Image", h("span", { class: "mono" }, container.image)],
-      ["Command", command && h("code", {}, command)],
+      ["Command", command && h("code", { class: "command", title: command }, command)],
       ["Tags", container.tags?.length > 0 && h("span", { class: "row-tags" }, container.tags.map((tag) => h("a", { class: "tag", href: `#/?tag=${encodeURIComponent(tag)}` }, tag)))],
       ["User", container.user && h("span", { class: "mono" }, container.user)],
       ["Restart", container.restart],
