@@ -51,6 +51,8 @@ end() {
     "${podman[@]}" rm --all --force --time 0 >/dev/null 2>&1 || true
     kill "$service" 2>/dev/null || true
     wait "$service" 2>/dev/null || true
+    # Podman mounts this upon itself; left so, the checkout could not be deleted.
+    umount "$storage/overlay" 2>/dev/null || true
 }
 trap end EXIT
 
