@@ -65,7 +65,7 @@ def split_name(name: str, host: int) -> tuple[Parts, bool]:
         if len(part) * 4 > MAX_NAME_BYTES and len(part.encode()) > MAX_NAME_BYTES:
             raise refused(name, f"has a name of more than {MAX_NAME_BYTES} bytes")
     directory = path.endswith(("/", "/."))
-    if not parts and not directory and path != ".":
+    if not parts and not directory:
         raise refused(name, "has no name")
     return parts, directory
 

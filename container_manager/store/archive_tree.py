@@ -70,8 +70,9 @@ def judge(descriptor: int, limits: Limits) -> Archive:
 def _ends(entries: list[ArchiveEntry], directory_start: int) -> dict[int, int]:
     """Where each entry must have ended: at the header of the next one in the file."""
     ordered = sorted(entries, key=lambda entry: entry.offset)
+    starts = [*(entry.offset for entry in ordered), directory_start]
     ends = {}
-    for entry, following in zip(ordered, [*(other.offset for other in ordered[1:]), directory_start], strict=True):
+    for entry, following in zip(ordered, starts[1:], strict=True):
         if entry.offset + len(entry.raw) + entry.packed + 30 > following:
             raise refused(entry.name, "overlaps what follows it")
         ends[entry.offset] = following
