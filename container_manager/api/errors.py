@@ -144,9 +144,14 @@ def v1_type(kind: type[app.AppError]) -> str:
 
 
 def _all_messages(error: app.AppError) -> str:
-    """/api/v1 has no details, so that its message tells every fault."""
+    """/api/v1 has no details, so that its message tells every fault and its field."""
     faults = error.details.get("errors")
-    return "; ".join(str(fault["message"]) for fault in faults) if faults else error.message
+    return "; ".join(map(_with_field, faults)) if faults else error.message
+
+
+def _with_field(fault: Mapping[str, Any]) -> str:
+    field, message = fault.get("field"), str(fault["message"])
+    return message if field is None or field.lower() in message.lower() else f"{field}: {message}"
 
 
 def error_response(
