@@ -89,7 +89,11 @@ export const api = {
     send("GET", at(cuid, "/logs"), { query: { tail, follow, timestamps }, signal }),
   compose: async (cuid) => (await send("GET", at(cuid, "/compose"))).text(),
 
-  files: (cuid, path) => json("GET", at(cuid, "/files"), { query: { path } }),
+  /** A directory's entries; `more` when it has more than one answer holds. */
+  async files(cuid, path) {
+    const { entries, next_cursor: more } = await json("GET", at(cuid, "/files"), { query: { path } });
+    return { entries, more: Boolean(more) };
+  },
   fileUrl: (cuid, path) => at(cuid, `/download?${new URLSearchParams({ path })}`),
   zipUrl: (cuid, path) => at(cuid, `/download-zip?${new URLSearchParams({ path })}`),
   readFile: (cuid, path, options) => send("GET", at(cuid, "/download"), { query: { path }, ...options }),
@@ -99,7 +103,7 @@ export const api = {
       body,
       headers: { "Content-Type": "application/octet-stream", ...headers },
     }),
-  removeFile: (cuid, path) => json("DELETE", at(cuid, "/files"), { query: { path } }),
+  removeFile: (cuid, path) => json("DELETE", at(cuid, "/files"), { query: { path, recursive: true } }),
   makeDirectory: (cuid, path) => json("POST", at(cuid, "/directories"), { json: { path } }),
   moveFile: (cuid, from, to) => json("POST", at(cuid, "/move"), { json: { from, to } }),
   uploadUrl: (cuid, path, mode = "merge") => at(cuid, `/upload-zip?${new URLSearchParams({ path, mode })}`),
@@ -109,5 +113,6 @@ export const api = {
   endSession: (cuid, sid) => json("DELETE", at(cuid, `/sessions/${encodeURIComponent(sid)}`)),
   ticket: (request) => json("POST", "/ws-tickets", { json: request, again: true }),
   recordings: (cuid) => json("GET", at(cuid, "/recordings")),
+  removeRecording: (cuid, name) => json("DELETE", at(cuid, `/recordings/${encodeURIComponent(name)}`)),
   recordingUrl: (cuid, name) => at(cuid, `/recordings/${encodeURIComponent(name)}`),
 };

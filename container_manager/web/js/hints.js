@@ -11,6 +11,8 @@ const HINTS = {
   PORT_IN_USE: ({ details }) =>
     `${details.owner ? `Stop ${details.owner}, or` : "Free the port, or"} give this container another host port.`,
   NAME_IN_USE: () => "Choose another name.",
+  FILE_CHANGED: () => "Somebody, or the program itself, changed it meanwhile. Copy your text, close, and open it again.",
+  SESSION_NOT_FOUND: () => "Open a new shell.",
   PATH_EXISTS: () => "Choose another name, or delete what is there.",
   BOOT_MISSING: () => "Upload a boot.py under Files, or create the container with a command.",
   CONTAINER_RUNNING: () => "Stop it first.",

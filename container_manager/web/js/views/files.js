@@ -15,11 +15,13 @@ const ORDER = { directory: 0, file: 1, link: 1 };
 export function filesPane({ cuid }) {
   let path = ""; // below /app, without a slash at either end
   let entries = null;
+  let more = false;
   let reading = 0;
 
   const crumbs = h("nav", { class: "crumbs mono", "aria-label": "Folder" });
   const list = h("ul", { class: "file-rows", "aria-label": "Files", onkeydown: arrows });
   const empty = h("div", { class: "empty", hidden: true }, icon("folder"), h("h2", {}, "Nothing here yet"), h("p", {}, "Drop your program on this page. A boot.py in /app is what runs; a requirements.txt beside it is installed first."));
+  const rest = h("p", { class: "soft file-rest", hidden: true }, "There are more files in this folder than are shown here.");
   const head = h(
     "div",
     { class: "pane-bar" },
@@ -29,7 +31,7 @@ export function filesPane({ cuid }) {
     action("plus", "New file", newFile),
     h("a", { class: "button button-small button-quiet", download: true, dataset: { role: "zip" } }, icon("download"), "Zip"),
   );
-  const card = h("div", { class: "card file-list" }, head, list, empty);
+  const card = h("div", { class: "card file-list" }, head, list, rest, empty);
   const element = h("section", { class: "pane pane-files", "aria-label": "Files of the container" });
   const zone = dropZone({ cuid, area: element, directory: () => path, done: load });
   element.append(zone.element, card);
@@ -46,7 +48,7 @@ export function filesPane({ cuid }) {
     try {
       const answer = await api.files(cuid, path);
       if (mine !== reading) return;
-      entries = answer.entries;
+      ({ entries, more } = answer);
       draw();
     } catch (error) {
       if (mine !== reading) return;
@@ -79,6 +81,7 @@ export function filesPane({ cuid }) {
     drawHead();
     const sorted = [...entries].sort((a, b) => (ORDER[a.type] ?? 2) - (ORDER[b.type] ?? 2) || a.name.localeCompare(b.name));
     reconcile(list, sorted, (entry) => `${entry.type}:${entry.name}`, row);
+    rest.hidden = !more;
     empty.hidden = sorted.length > 0;
     list.hidden = !sorted.length;
   }

@@ -1,13 +1,15 @@
 // Recorded sessions: a list, and a player.
 
 import { api } from "../api.js";
-import { openDialog } from "../dialog.js";
+import { confirm, openDialog } from "../dialog.js";
 import { h, reconcile, text } from "../dom.js";
 import { bytes, clock, date } from "../format.js";
 import { icon } from "../icons.js";
+import { menu } from "../menu.js";
 import { parseCast, player } from "../player.js";
 import { openScreen } from "../terminal/screen.js";
 import { complain } from "../toast.js";
+import { download } from "./files.js";
 
 export function recordingsPane({ cuid }) {
   const list = h("ul", { class: "file-rows", "aria-label": "Recordings" });
@@ -31,13 +33,27 @@ export function recordingsPane({ cuid }) {
       element: h(
         "li",
         { class: "file-row", dataset: { name: recording.name } },
-        h("button", { type: "button", class: "file-name", onclick: () => play(cuid, recording) }, icon("play"), h("span", { class: "truncate" }, date(recording.started_at ?? recording.created_at))),
+        h("button", { type: "button", class: "file-name", onclick: () => play(cuid, recording) }, icon("play"), h("span", { class: "truncate" }, date(recording.started_at))),
         size,
         h("span", { class: "file-time soft mono" }, recording.user ?? ""),
-        h("a", { class: "icon-button", href: api.recordingUrl(cuid, recording.name), download: recording.name, "aria-label": "Download the recording", title: "Download" }, icon("download")),
+        menu("More for this recording", () => [
+          { label: "Play", icon: "play", run: () => play(cuid, recording) },
+          { label: "Download", icon: "download", run: () => download(api.recordingUrl(cuid, recording.name), recording.name) },
+          { label: "Delete…", icon: "trash", danger: true, run: () => remove(recording) },
+        ]),
       ),
       update: (now) => text(size, now.live ? "being recorded" : bytes(now.size)),
     };
+  }
+
+  async function remove(recording) {
+    if (!(await confirm("Delete this recording?", "It is gone for good.", { label: "Delete" }))) return;
+    try {
+      await api.removeRecording(cuid, recording.name);
+    } catch (error) {
+      complain(error);
+    }
+    load();
   }
 
   return { element, shown: (visible) => visible && load() };
@@ -67,7 +83,7 @@ async function play(cuid, recording) {
   }
 
   const shown = openDialog(
-    `Recording of ${date(recording.started_at ?? recording.created_at)}`,
+    `Recording of ${date(recording.started_at)}`,
     () => h("div", { class: "player" }, h("div", { class: "player-frame" }, host), h("div", { class: "player-bar" }, toggle, slider, time, speed)),
     { wide: true },
   );
