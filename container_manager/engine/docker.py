@@ -180,6 +180,12 @@ class Docker:
             found += filter(None, map(inspected, data))
         return found
 
+    async def pid(self, container_id: str) -> int | None:
+        """The process that leads a running container, as its own machine numbers it."""
+        finished = await self.run("container", "inspect", "--format", "{{.State.Pid}}", container_id)
+        number = finished.stdout.strip()
+        return int(number) or None if finished.code == 0 and number.isdigit() else None
+
     async def image(self, reference: str) -> ImageFacts | None:
         """What `reference` runs by itself; None when it is not on this machine."""
         words = ("image", "inspect", "--format", '{"id":{{json .Id}},"config":{{json .Config}}}', "--", reference)

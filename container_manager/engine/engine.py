@@ -5,15 +5,17 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from container_manager.engine import compose
+from container_manager.engine import compose, recreation
 from container_manager.engine.docker import Docker
 from container_manager.engine.exec import OUTPUT_LIMIT, Inside
 from container_manager.engine.failures import NetworkMissing, failure
 from container_manager.engine.follower import Follower
 from container_manager.engine.network import SharedNetwork
+from container_manager.engine.orphans import end_orphans, mark
 from container_manager.engine.process import Finished, clean_environment, run
 from container_manager.engine.pull import PULL_TIMEOUT, Progress, pull
 from container_manager.engine.states import Predicate, StateTable
+from container_manager.engine.traffic import Traffic
 from container_manager.engine.turns import Turns
 from container_manager.errors import ComposeError, EngineTimeout, EngineUnavailable, PortInUse
 from container_manager.models import Cuid, EngineInfo, EngineState, ExecResult, ImageFacts
@@ -28,16 +30,18 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.environment: Mapping[str, str] = clean_environment(settings.docker_host)
+        self.environment: Mapping[str, str] = {**clean_environment(settings.docker_host), **mark(settings.data_dir)}
         self.states = StateTable()
         self._timeout = settings.request_timeout
         self._docker = Docker("docker", self.environment, self._timeout)
         self._follower = Follower(self._docker, self.states)
         self._inside = Inside(self._docker)
+        self.traffic = Traffic(self._docker)
         self._network = SharedNetwork(self._docker, settings.network)
         self.turns = Turns(settings.max_workers, self._timeout, lambda: self.available)
         self._compose: compose.Compose | None = None
         self._info: tuple[int, EngineInfo] | None = None
+        self._cut_off: set[Cuid] = set()
 
     async def start(self) -> None:
         """Find the programs and follow the engine. EngineUnavailable only when a program is missing or too old."""
@@ -45,6 +49,7 @@ class Engine:
         if binary is None:
             raise EngineUnavailable("The docker command is not found: install Docker's command line")
         self._docker.binary = binary
+        await asyncio.to_thread(end_orphans, self.settings.data_dir)
         self._compose = compose.Compose(*await compose.find(self.environment, self._timeout))
         self._follower.start()
         await self._follower.first_try()
@@ -58,6 +63,10 @@ class Engine:
     def available(self) -> bool:
         """It is followed: the table is true."""
         return self._follower.available
+
+    async def connected(self) -> None:
+        """Return once it is followed."""
+        await self._follower.connected()
 
     async def info(self) -> EngineInfo:
         """Which engine answers; asked once per connection."""
@@ -78,17 +87,28 @@ class Engine:
 
         `secrets` never appear in an error.
         """
+        if cuid in self._cut_off:
+            await self.mend_recreations([cuid])
         before = self.states.get(cuid)
+        # Compose killed half-way, for whatever reason, may leave a container under a wrong name.
+        self._cut_off.add(cuid)
         try:
             finished = await self._run(self._verbs.up(cuid, file), secrets=secrets)
         except NetworkMissing:
             self._network.forget()
             await self.ensure_network()
             finished = await self._run(self._verbs.up(cuid, file), secrets=secrets)
+        self._cut_off.discard(cuid)
         # Compose says "Running" for one that it left as it was, "Started" for one that it started.
         if b'"Started"' in finished.stderr:
             return await self._started(cuid, before, publishes)
         return await self._shows(cuid, lambda state: state is not None and state.status == "running")
+
+    async def mend_recreations(self, known: Collection[Cuid]) -> list[Cuid]:
+        """Bring in order what a recreation left that was cut off; those of `known` that are still to be started."""
+        unfinished = await recreation.mend(self._docker, known)
+        self._cut_off.difference_update(known)
+        return unfinished
 
     async def start_existing(self, cuid: Cuid, *, publishes: bool = False) -> EngineState:
         """Start the container as it was made; with `publishes` wait for the ports really bound too."""
@@ -130,6 +150,7 @@ class Engine:
         timeout = self.settings.stop_timeout
         await self._run(self._verbs.down(cuid, timeout), grace=timeout)
         await self.states.wait(cuid, lambda state: state is None, self._timeout)
+        self._cut_off.discard(cuid)
 
     async def _thaw(self, cuid: Cuid) -> None:
         state = self.states.get(cuid)

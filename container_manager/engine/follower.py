@@ -75,6 +75,10 @@ class Follower:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    async def connected(self) -> None:
+        """Return once the table is true."""
+        await self._connected.wait()
+
     async def first_try(self) -> None:
         """Return once it follows, or once the first attempt failed."""
         await self._tried.wait()

@@ -99,7 +99,9 @@ for entry in $all; do
     group=0
     if [ "$4" != 0 ]; then group=$6; elif [ "$2" = 0 ]; then group=$5; fi
     [ "$group" -gt 0 ] || continue
-    kill -s "$name" -- "-$group" && exit 0
+    # Dash wants the dashes, BusyBox takes them for a process.
+    kill -s "$name" "-$group" 2>/dev/null && exit 0
+    kill -s "$name" -- "-$group" 2>/dev/null && exit 0
 done
 exit 1
 """

@@ -65,6 +65,10 @@ class House:
         await asyncio.to_thread(self.file(cuid).write_text, json.dumps(project))
         return cuid
 
+    async def use_shell(self, cuid: Cuid, shell: str) -> None:
+        """Make `shell` the container's sh."""
+        await self.engine.exec(cuid, ["ln", "-sf", shell, "/bin/sh"], user="0", timeout=30)
+
     async def up(self, *command: str, **service: object) -> Cuid:
         """A container that was started."""
         cuid = await self.write(*command, **service)  # type: ignore[arg-type]
@@ -99,9 +103,28 @@ async def ask(*arguments: str) -> str:
     return await asyncio.to_thread(docker, *arguments)
 
 
-async def processes(cuid: Cuid) -> str:
+async def processes(cuid: Cuid) -> list[str]:
     """The command lines that run in a container."""
-    return await ask("top", cuid, "-eo", "pid,args")
+    rows = (await ask("top", cuid, "-eo", "pid,args")).splitlines()[1:]
+    return [row.split(maxsplit=1)[1].strip() for row in rows]
+
+
+async def runs(cuid: Cuid, *commands: str) -> None:
+    """Return once every one of `commands` runs in the container."""
+
+    async def probe() -> bool:
+        return set(commands) <= set(await processes(cuid))
+
+    await eventually(probe, what=str(commands))
+
+
+async def ended(cuid: Cuid, command: str) -> None:
+    """Return once `command` runs no more."""
+
+    async def probe() -> bool:
+        return command not in await processes(cuid)
+
+    await eventually(probe, what=command)
 
 
 # --- lifecycle ------------------------------------------------------------------------------------
@@ -330,24 +353,16 @@ async def test_a_variable_arrives_as_it_was_sent(facade: Engine, box: Cuid, valu
 async def test_a_command_out_of_time_leaves_nothing(facade: Engine, box: Cuid) -> None:
     with pytest.raises(EngineTimeout):
         await facade.exec(box, ["sh", "-c", "sleep 4001 & sleep 4002"], timeout=1)
-    assert "sleep 400" not in await processes(box)
+    assert not {"sleep 4001", "sleep 4002"} & set(await processes(box))
 
 
 async def test_a_command_that_is_given_up_leaves_nothing(facade: Engine, box: Cuid) -> None:
     task = asyncio.create_task(facade.exec(box, ["sleep", "4003"], timeout=60))
-    await eventually(lambda: _has(box, "sleep 4003"))
+    await runs(box, "sleep 4003")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await eventually(lambda: _lacks(box, "sleep 4003"))
-
-
-async def _has(cuid: Cuid, words: str) -> bool:
-    return words in await processes(cuid)
-
-
-async def _lacks(cuid: Cuid, words: str) -> bool:
-    return words not in await processes(cuid)
+    await ended(box, "sleep 4003")
 
 
 async def test_the_log_tells_the_streams_apart(house: House, facade: Engine) -> None:
@@ -359,33 +374,29 @@ async def test_the_log_tells_the_streams_apart(house: House, facade: Engine) -> 
     assert finished.stdout == b"last\n"
 
 
+SHELLS = [(BUSYBOX, "/bin/busybox"), (PYTHON_IMAGE, "/bin/dash"), (PYTHON_IMAGE, "/bin/bash")]
 TREE = (
     "trap '' HUP TERM; sleep 5001 & (trap '' HUP TERM; exec sleep 5002) & (unset VARIABLE; exec sleep 5003) & "
     "setsid sleep 5004 & (setsid sh -c 'sleep 5005 & exec sleep 5006' &) ; exec sleep 5007"
 ).replace("VARIABLE", SESSION_VARIABLE)
 
 
-@pytest.mark.parametrize(
-    ("image", "shell"), [(BUSYBOX, "/bin/busybox"), (PYTHON_IMAGE, "/bin/dash"), (PYTHON_IMAGE, "/bin/bash")]
-)
+@pytest.mark.parametrize(("image", "shell"), SHELLS)
 @pytest.mark.parametrize("user", [None, "1000:1000"])
 async def test_everything_of_a_mark_ends(house: House, image: str, shell: str, user: str | None) -> None:
     limits = {"cap_drop": ["ALL"], "user": user} if user else {}
     cuid = await house.up("sleep", "1000", image=image, **limits)
-    if "busybox" not in shell:
-        await house.engine.exec(cuid, ["ln", "-sf", shell, "/bin/sh"], user="0", timeout=30)
+    await house.use_shell(cuid, shell)
     mine, other = new_mark(), new_mark()
     setsid = "" if "busybox" not in shell else 'setsid() { busybox setsid "$@"; }; '
     for mark, script in ((mine, setsid + TREE), (other, "exec sleep 6001")):
         argv = ["exec", "--detach", "--env", f"{SESSION_VARIABLE}={mark}", cuid, "sh", "-c", script]
         await ask(*argv)
-    for number in (*range(5001, 5008), 6001):
-        await eventually(lambda number=number: _has(cuid, f"sleep {number}"))
+    await runs(cuid, *(f"sleep {number}" for number in (*range(5001, 5008), 6001)))
     await house.engine.kill_marked(cuid, mine, user=user)
     left = await processes(cuid)
-    assert "sleep 500" not in left
-    assert "sleep 6001" in left, "another's processes go on"
-    assert "sleep 1000" in left, "the container's own go on"
+    sleeping = {line for line in left if line.startswith("sleep")}
+    assert sleeping == {"sleep 1000", "sleep 6001"}, "the container's own and another's go on"
 
 
 async def test_a_process_of_another_user_ends_with_its_session(house: House) -> None:
@@ -393,10 +404,9 @@ async def test_a_process_of_another_user_ends_with_its_session(house: House) -> 
     mark = new_mark()
     script = "su -s /bin/sh nobody -c 'setsid sleep 5101 & setsid sleep 5102 & exit'"
     await ask("exec", "--env", f"{SESSION_VARIABLE}={mark}", "--detach", cuid, "sh", "-c", script)
-    for number in (5101, 5102):
-        await eventually(lambda number=number: _has(cuid, f"sleep {number}"))
+    await runs(cuid, "sleep 5101", "sleep 5102")
     await house.engine.kill_marked(cuid, mark, user=None)
-    assert "sleep 51" not in await processes(cuid)
+    assert [line for line in await processes(cuid) if line.startswith("s")] == ["sleep 1000"]
 
 
 async def test_what_forks_on_and_on_ends(house: House) -> None:
@@ -404,9 +414,9 @@ async def test_what_forks_on_and_on_ends(house: House) -> None:
     mark = new_mark()
     script = "trap '' HUP TERM; while true; do (sleep 0.2; exec sleep 0.2) & sleep 0.02; done"
     await ask("exec", "--env", f"{SESSION_VARIABLE}={mark}", "--detach", cuid, "sh", "-c", script)
-    await eventually(lambda: _has(cuid, "sleep 0.2"))
+    await runs(cuid, "sleep 0.2")
     await house.engine.kill_marked(cuid, mark, user=None)
-    assert "sleep 0" not in await processes(cuid)
+    assert [line for line in await processes(cuid) if line.startswith("s")] == ["sleep 1000"]
 
 
 async def test_an_image_without_a_shell_says_so(house: House) -> None:
@@ -416,9 +426,13 @@ async def test_an_image_without_a_shell_says_so(house: House) -> None:
         await house.engine.kill_marked(cuid, new_mark(), user=None)
 
 
-async def test_a_signal_reaches_the_foreground_of_a_terminal(house: House, facade: Engine, box: Cuid) -> None:
-    mark = new_mark()
-    script = "trap 'echo shell' INT; sh -ic 'sleep 5201; true'; echo over"
+@pytest.mark.parametrize(("image", "shell"), SHELLS)
+async def test_a_signal_reaches_the_foreground_of_a_terminal(
+    house: House, facade: Engine, image: str, shell: str
+) -> None:
+    box, mark = await house.up("sleep", "1000", image=image), new_mark()
+    await house.use_shell(box, shell)
+    script = "trap : INT; sleep 5201; sleep 5202"
     argv = facade.exec_argv(box, ["sh", "-c", script], env={SESSION_VARIABLE: mark}, tty=True)
     ours, theirs = os.openpty()
     process = await asyncio.create_subprocess_exec(
@@ -426,9 +440,9 @@ async def test_a_signal_reaches_the_foreground_of_a_terminal(house: House, facad
     )
     os.close(theirs)
     try:
-        await eventually(lambda: _has(box, "sleep 5201"))
+        await runs(box, "sleep 5201")
         await facade.signal_foreground(box, mark, "INT", user=None)
-        await eventually(lambda: _lacks(box, "sleep 5201"))
+        await runs(box, "sleep 5202")
         await facade.kill_marked(box, mark, user=None)
         async with asyncio.timeout(30):
             await process.wait()
@@ -441,9 +455,9 @@ async def test_a_signal_reaches_the_foreground_of_a_terminal(house: House, facad
 async def test_a_signal_reaches_a_command_without_a_terminal(facade: Engine, box: Cuid) -> None:
     mark = new_mark()
     await ask("exec", "--env", f"{SESSION_VARIABLE}={mark}", "--detach", box, "sleep", "5301")
-    await eventually(lambda: _has(box, "sleep 5301"))
+    await runs(box, "sleep 5301")
     await facade.signal_foreground(box, mark, "USR1", user=None)
-    await eventually(lambda: _lacks(box, "sleep 5301"))
+    await ended(box, "sleep 5301")
 
 
 # --- networks and pulls ---------------------------------------------------------------------------
