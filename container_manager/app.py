@@ -27,6 +27,7 @@ from container_manager.services.files import Files
 from container_manager.services.guest_files import GuestFiles
 from container_manager.services.images import Images
 from container_manager.services.lifecycle import Lifecycle
+from container_manager.services.lifetimes import Lifetimes
 from container_manager.services.terminals import Terminals
 from container_manager.services.volumes import Volumes
 from container_manager.settings import Settings
@@ -49,6 +50,7 @@ def build(settings: Settings) -> web.Application:
     lifecycle = Lifecycle(settings, engine, registry, locks, mounts, images, Volumes(settings, registry))
     commands = Commands(settings, engine, registry)
     terminals = Terminals(settings, layout, engine, registry, audit)
+    lifetimes = Lifetimes(engine, registry, lifecycle, audit, terminals)
     services = Services(
         settings=settings,
         layout=layout,
@@ -63,6 +65,8 @@ def build(settings: Settings) -> web.Application:
         guest_files=GuestFiles(commands),
         files=Files(settings, layout, mounts, registry, locks),
         terminals=terminals,
+        lifetimes=lifetimes,
+        used=lifetimes.used,
         redeem_ticket=terminals.tickets.redeem,
         events=Events(engine.states),
         audit=audit,
@@ -98,7 +102,7 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
             stack.push_async_callback(part.close)
 
         await started(services.audit)
-        cut_off = await services.registry.load()
+        condemned = await services.registry.load()
         known = [spec.cuid for spec in services.registry.after()]
         await asyncio.to_thread(services.mounts.sweep, known)
         await started(services.engine)
@@ -111,7 +115,8 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
         await started(services.terminals)
         async with (
             _in_background(services.registry.follow(), "registry-follower"),
-            _in_background(services.lifecycle.finish_removals(cut_off), "removals"),
+            _in_background(services.lifetimes.follow(), "lifetimes"),
+            _in_background(services.lifecycle.follow_up(condemned), "follow-up"),
         ):
             yield
 

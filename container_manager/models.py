@@ -86,6 +86,10 @@ class ContainerSpec:
     command: str | tuple[str, ...] | None = None
     user: str | None = None
     restart: str | None = None
+    ttl: int = 0
+    """Seconds from its start until it is stopped; 0: it is not."""
+    idle_timeout: int = 0
+    """Seconds without requests, frames or traffic until it is stopped; 0: it is not."""
     runs: Runs | None = None
     """As decided at the last start; None before the first."""
     broken: str | None = None

@@ -67,6 +67,8 @@ def _record(request: web.Request, exchange: Exchange, status: int) -> None:
     services = request.app[SERVICES]
     seconds = time.monotonic() - exchange.started
     template = exchange.route.template if exchange.route else "unknown"
+    if exchange.cuid is not None and exchange.error is None:
+        services.used(exchange.cuid)
     services.metrics.answered(request.method, template, status, seconds)
     write(
         services.audit,

@@ -50,6 +50,8 @@ async def create(request: web.Request, *, body: CreateContainer) -> web.Response
         command=None if body.command is None else split_command(body.command),
         user=body.user,
         restart=body.restart,
+        ttl=body.ttl,
+        idle_timeout=body.idle_timeout,
     )
     await services.lifecycle.create(spec, start=body.start)
     return json_response(_container(request, cuid), status=201, headers={"Location": f"/containers/{cuid}"})
@@ -99,6 +101,8 @@ async def update(request: web.Request, *, cuid: Cuid, body: UpdateContainer) -> 
             tags=None if body.tags is None else tuple(body.tags),
             resources=None if body.resources is None else body.resources.limits(),
             ports=None if body.ports is None else tuple(port.mapping() for port in body.ports),
+            ttl=body.ttl,
+            idle_timeout=body.idle_timeout,
         ),
         sorted(body.model_fields_set),
     )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from container_manager.services.guest_files import GuestFiles
     from container_manager.services.images import Images
     from container_manager.services.lifecycle import Lifecycle
+    from container_manager.services.lifetimes import Lifetimes
     from container_manager.services.terminals import Terminals
     from container_manager.store.mounts import Mounts
     from container_manager.store.registry import Registry
@@ -49,6 +50,7 @@ class Services:
     guest_files: "GuestFiles"
     files: "Files"
     terminals: "Terminals"
+    lifetimes: "Lifetimes"
     events: "Events"
     audit: "Audit"
     views: "Views"
@@ -56,6 +58,9 @@ class Services:
     mutations: "Mutations"
     redeem_ticket: Callable[[str, str], str | None] = field(default=lambda ticket, cuid: None)
     """The user that a websocket ticket stands for, with the cuid it must be bound to; None refuses it."""
+
+    used: Callable[[str], None] = field(default=lambda cuid: None)
+    """Told the cuid of every request that was answered: its container is in use."""
 
 
 SERVICES = web.AppKey("services", Services)

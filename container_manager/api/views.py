@@ -52,6 +52,8 @@ def container_view(spec: ContainerSpec, state: EngineState | None) -> dict[str, 
         "command": list(spec.command) if isinstance(spec.command, tuple) else spec.command,
         "user": spec.user,
         "restart": spec.restart,
+        "ttl": spec.ttl,
+        "idle_timeout": spec.idle_timeout,
         "runs": spec.runs,
         "created_at": _time(spec.created_at),
     }

@@ -16,8 +16,8 @@ from container_manager.store.compose_edit import Editor
 from container_manager.store.locks import Locks
 from container_manager.store.registry import Registry
 
-Applied = Literal["recreated", "next_start", "unchanged"]
-"""When a change takes effect: it has, with a new container; at the next start; or nothing differed."""
+Applied = Literal["recreated", "at_once", "next_start", "unchanged"]
+"""When a change takes effect: it has, with a new container or without; at the next start; or nothing differed."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +31,14 @@ class Changes:
     tags: tuple[str, ...] | None = None
     resources: Resources | None = None
     ports: tuple[PortMapping, ...] | None = None
+    ttl: int | None = None
+    idle_timeout: int | None = None
+
+    @property
+    def of_the_engine(self) -> bool:
+        """Whether a running container must be made anew for it."""
+        engine = (self.image, self.env, self.tags, self.resources, self.ports)
+        return any(value is not None for value in engine)
 
 
 class Configuration:
@@ -57,6 +65,8 @@ class Configuration:
             before = await self._registry.edit(cuid, lambda editor: self._change(editor, changes))
             if before == await self._registry.read(cuid):
                 return "unchanged"
+            if not changes.of_the_engine:
+                return "at_once"
             if not running:
                 return "next_start"
             try:
@@ -77,6 +87,7 @@ class Configuration:
             editor.merge_resources(changes.resources)
         if changes.ports is not None:
             editor.set_ports(changes.ports, self._settings.publish_address)
+        editor.set_lifetimes(changes.ttl, changes.idle_timeout)
 
     async def _put_back(self, cuid: Cuid, text: bytes) -> None:
         await self._registry.restore(cuid, text)

@@ -182,6 +182,15 @@ class Terminals:
         session.start()
         return session
 
+    def announce(self, cuid: Cuid, text: str) -> None:
+        """Show a line to everybody who looks at a terminal of `cuid`."""
+        for session in self._table.of(cuid):
+            session.announce(text)
+
+    def used_at(self, cuid: Cuid) -> float:
+        """When a frame last came to a terminal of `cuid`, in monotonic seconds; 0 for never."""
+        return max((session.used_at for session in self._table.of(cuid)), default=0.0)
+
     def end(self, cuid: Cuid, sid: str) -> None:
         """End a session. Raises ContainerNotFound, SessionNotFound."""
         self.get(cuid, sid).end("it was ended by request")

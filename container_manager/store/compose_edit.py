@@ -8,7 +8,7 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 
 from container_manager.errors import ComposeFileBroken, InternalError
 from container_manager.models import Cuid, PortMapping, Resources, Runs
-from container_manager.store.compose_file import EXTENSION, port_line, set_network
+from container_manager.store.compose_file import EXTENSION, lifetimes, port_line, set_network
 from container_manager.store.compose_read import read_environment, service_of
 from container_manager.store.yaml_text import dump, flow, load, load_for_edit, quoted
 
@@ -68,6 +68,14 @@ class Editor:
         """Set the limits that are given, keep the others."""
         given = {"cpus": resources.cpus, "mem_limit": resources.memory, "pids_limit": resources.pids}
         self.service.update({key: value for key, value in given.items() if value is not None})
+
+    def set_lifetimes(self, ttl: int | None, idle_timeout: int | None) -> None:
+        """Set the bounds that are given, in seconds; 0 takes one away."""
+        for key, seconds in lifetimes(ttl, idle_timeout).items():
+            if seconds:
+                self.extension[key] = seconds
+            else:
+                self.extension.pop(key, None)
 
     def set_ports(self, ports: Sequence[PortMapping], publish_address: str) -> None:
         """Replace the whole list of ports."""

@@ -24,6 +24,7 @@ def render(spec: ContainerSpec, layout: Layout, settings: Settings) -> bytes:
     extension = CommentedMap({"created": DoubleQuotedScalarString(spec.created_at.isoformat())})
     if spec.name is not None:
         extension["name"] = DoubleQuotedScalarString(spec.name)
+    extension.update({key: value for key, value in lifetimes(spec.ttl, spec.idle_timeout).items() if value})
     extension["tags"] = flow([quoted(tag) for tag in spec.tags])
 
     environment = CommentedMap({"CONTAINER_UID": quoted(spec.cuid), "TAGS": quoted(",".join(spec.tags))})
@@ -59,6 +60,12 @@ def render(spec: ContainerSpec, layout: Layout, settings: Settings) -> bytes:
     set_network(document, service, settings.network)
     document.yaml_set_start_comment(_HEADER)
     return dump(document)
+
+
+def lifetimes(ttl: int | None, idle_timeout: int | None) -> dict[str, int]:
+    """The keys that bound a container's running time, those that are given; 0 stands for no bound."""
+    given = {"ttl": ttl, "idle_timeout": idle_timeout}
+    return {key: seconds for key, seconds in given.items() if seconds is not None}
 
 
 def set_network(document: CommentedMap, service: CommentedMap, network: str) -> None:

@@ -57,6 +57,8 @@ def parse(cuid: Cuid, text: bytes) -> ContainerSpec:
         command=_command(service.get("command")),
         user=None if "user" in boot_keys else _string(service.get("user")),
         restart=_string(service.get("restart")),
+        ttl=max(_int(extension.get("ttl")) or 0, 0),
+        idle_timeout=max(_int(extension.get("idle_timeout")) or 0, 0),
         runs=cast(Runs, extension["runs"]) if extension.get("runs") in ("command", "boot", "image") else None,
     )
 

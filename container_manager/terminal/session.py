@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,6 +72,7 @@ class Session:
         self.plan = plan
         self.size = plan.size
         self.created_at = datetime.now(UTC)
+        self.used_at = time.monotonic()
         self.over = False
         self.audience = Audience(
             plan.scrollback, pause=lambda: self._process.pause(), resume=lambda: self._process.resume()
@@ -102,6 +104,11 @@ class Session:
             log.exception("session %s failed", self.plan.sid)
             reason = "the server failed to run it"
         self._finish(code, reason)
+
+    def announce(self, text: str) -> None:
+        """Show a line of the server's own to everybody; not where a program reads the output."""
+        if self.plan.tty and not self.over:
+            self.audience.show("stdout", f"\r\n[container-manager] {text}\r\n".encode())
 
     def end(self, reason: str, closer: Viewer | None = None) -> None:
         """End it from outside. `closer` is closed at once, the others get an `exit` with the reason."""
@@ -227,6 +234,7 @@ class Session:
     def resize(self, viewer: Viewer, size: Size) -> None:
         """The window of `viewer` has a new size; the terminal follows the smallest that types."""
         viewer.size = size
+        self.used_at = time.monotonic()
         self._fit()
 
     async def signal(self, viewer: Viewer, name: str) -> None:
@@ -256,6 +264,7 @@ class Session:
             raise RoleRefused(f"An {viewer.role} may not {what}", role=viewer.role)
         if self.plan.process is None:
             raise StateError("This shows output alone: it takes no input", code="READ_ONLY")
+        self.used_at = time.monotonic()
         return self.plan.process
 
 

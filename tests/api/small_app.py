@@ -195,7 +195,8 @@ async def small_app(directory: Path, **given: Any) -> AsyncIterator[SmallApp]:
     layout = Layout(settings.data_dir)
     audit = Audit(layout)
     await audit.start()
-    absent = {field.name: cast(Any, None) for field in dataclasses.fields(Services) if field.name != "redeem_ticket"}
+    required = (field for field in dataclasses.fields(Services) if field.default is dataclasses.MISSING)
+    absent = {field.name: cast(Any, None) for field in required}
     tickets = {("good", CUID): "admin"}
     services = Services(
         **{

@@ -52,6 +52,8 @@ class ContainerView(StatusView):
     command: str | list[str] | None
     user: str | None
     restart: str | None
+    ttl: int = Field(description="Seconds from its start until it is stopped; 0: never")
+    idle_timeout: int = Field(description="Seconds without activity until it is stopped; 0: never")
     runs: Literal["command", "boot", "image"] | None = Field(description="As decided at the last start")
     created_at: str
 
@@ -59,7 +61,9 @@ class ContainerView(StatusView):
 class UpdatedView(ContainerView):
     """A container after a change."""
 
-    applied: Literal["recreated", "next_start", "unchanged"] = Field(description="When the change takes effect")
+    applied: Literal["recreated", "at_once", "next_start", "unchanged"] = Field(
+        description="When the change takes effect"
+    )
 
 
 class StepView(StatusView):

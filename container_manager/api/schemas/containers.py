@@ -14,6 +14,7 @@ from container_manager.api.schemas.fields import (
     Memory,
     Name,
     Restart,
+    Seconds,
     Tags,
     User,
 )
@@ -70,6 +71,10 @@ class CreateContainer(Body):
     command: CommandLine | None = Field(None, description="Runs instead of boot.py; a string is split into words")
     user: User | None = None
     restart: Restart | None = None
+    ttl: Seconds = Field(0, description="Seconds from its start until it is stopped; 0: never")
+    idle_timeout: Seconds = Field(
+        0, description="Seconds without requests, terminal input or network traffic until it is stopped; 0: never"
+    )
     start: bool = Field(False, description="Start it too; when that fails, nothing is created")
 
 
@@ -83,6 +88,8 @@ class UpdateContainer(Body):
     tags: Tags | None = Field(None, description="Replaces all tags")
     resources: ResourcesBody | None = Field(None, description="Merged")
     ports: Ports | None = Field(None, description="Replaces all ports")
+    ttl: Seconds | None = Field(None, description="0 takes it away")
+    idle_timeout: Seconds | None = Field(None, description="0 takes it away")
 
 
 class UpdatePorts(Body):

@@ -121,7 +121,9 @@ class ExecutedCommand(Answer):
 
     exit_code: int = Field(description="128 + n when signal n ended it")
     output: str
-    encoding: Literal["utf8", "base64"] = Field(description="base64 when the output is not UTF-8")
+    encoding: Literal["base64"] | None = Field(
+        None, exclude_if=lambda value: value is None, description="Only there when `output` is base64: it is not UTF-8"
+    )
     success: bool = Field(description="Whether the exit code is 0")
 
 
@@ -151,11 +153,10 @@ class AddUser(Body):
 
 
 class NamedUser(Answer):
-    """Its name and the shell that it has."""
+    """Its name."""
 
     username: str
     created: Literal[True] = True
-    shell: str
 
 
 class AddedUser(Answer):

@@ -1,0 +1,94 @@
+"""Containers that end by themselves: after their time, or unused."""
+
+import json
+import time
+
+from container_manager.api.context import SERVICES
+from container_manager.services.lifetimes import Lifetimes
+from harness import Client, eventually
+
+
+class Clock:
+    """Monotonic seconds that a test can move on."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+def lifetimes(client: Client, clock: Clock) -> Lifetimes:
+    """A second pair of eyes on the same containers, with a clock of the test's own."""
+    parts = client.app[SERVICES]
+    return Lifetimes(parts.engine, parts.registry, parts.lifecycle, parts.audit, parts.terminals, clock)
+
+
+def audited(client: Client, cuid: str) -> list[dict]:
+    lines = (client.settings.data_dir / "logs" / "actions.jsonl").read_text().splitlines()
+    return [
+        entry for entry in map(json.loads, lines) if entry["cuid"] == cuid and entry["action"] == "container.expire"
+    ]
+
+
+async def test_a_container_stops_when_its_time_is_over_and_says_so(client: Client) -> None:
+    cuid = await client.run(ttl=1)
+    state = await client.wait(cuid, "exited")
+    assert state["exit_code"] == 143
+    entry = (await eventually(lambda: audited(client, cuid)))[0]
+    assert (entry["actor"], entry["error"]) == ("container-manager", None)
+    assert entry["details"] == {"reason": "its time is over"}
+
+
+async def test_its_terminals_are_warned_before(client: Client) -> None:
+    cuid = await client.run(ttl=5000)
+    clock = Clock()
+    watcher = lifetimes(client, clock)
+    await watcher.check()
+    async with client.websocket(cuid, cols="80", rows="24") as terminal:
+        await terminal.receive_json()
+        clock.ahead = 4950
+        await watcher.check()
+        shown = ""
+        while "This container stops in" not in shown:
+            frame = await terminal.receive_json()
+            shown += frame.get("data", "")
+        assert (await client.status(cuid))["status"] == "running"
+        clock.ahead = 5001
+        await watcher.check()
+    assert (await client.status(cuid))["status"] == "exited"
+
+
+async def test_unused_is_stopped_and_used_is_not(client: Client) -> None:
+    cuid = await client.run(command=["sh", "-c", "while true; do nc -l -p 7000; done"], idle_timeout=1000)
+    clock = Clock()
+    watcher = lifetimes(client, clock)
+    await watcher.check()
+    # A request counts …
+    clock.ahead = 900
+    watcher.used(cuid)
+    clock.ahead = 1800
+    await watcher.check()
+    assert (await client.status(cuid))["status"] == "running"
+    # … and so does what comes to its ports: here from inside.
+    await client.exec(cuid, "sh", "-c", "echo x | nc -w 1 127.0.0.1 7000")
+    clock.ahead = 1899
+    await watcher.check()
+    clock.ahead = 2800
+    await watcher.check()
+    assert (await client.status(cuid))["status"] == "running"
+    clock.ahead = 4000
+    await watcher.check()
+    assert (await client.status(cuid))["status"] == "exited"
+
+
+async def test_bounds_can_be_changed_while_it_runs(client: Client) -> None:
+    cuid = await client.run(ttl=5000)
+    before = await client.status(cuid)
+    answer = await client.call("PATCH", f"/containers/{cuid}", json={"ttl": 0, "idle_timeout": 60})
+    assert (answer["applied"], answer["ttl"], answer["idle_timeout"]) == ("at_once", 0, 60)
+    assert (await client.status(cuid))["started_at"] == before["started_at"]
+    error = await client.refused(
+        "PATCH", f"/containers/{cuid}", status=400, code="INVALID_VALUE", json={"ttl": -1, "idle_timeout": "x"}
+    )
+    assert [fault["field"] for fault in error["details"]["errors"]] == ["ttl", "idle_timeout"]
