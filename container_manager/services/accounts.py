@@ -67,7 +67,6 @@ else
 fi
 [ -e /etc/shadow ] || (umask 077; : >/etc/shadow)
 entry /etc/shadow "$shadow"
-printf '%s\n' "$shell"
 """
 
 
@@ -87,8 +86,8 @@ class Accounts:
         self._commands = commands
         self._locks = locks
 
-    async def add(self, cuid: Cuid, account: NewAccount) -> str:
-        """Make the account and its home; returns its shell, /bin/sh where the image lacks the one asked for.
+    async def add(self, cuid: Cuid, account: NewAccount) -> None:
+        """Make the account and its home. Its shell is /bin/sh where the container lacks the one asked for.
 
         Raises UserExists, GuestRefused with what the container's tools said, NotRunning.
         """
@@ -111,7 +110,6 @@ class Accounts:
                 stderr=result.stderr.decode(errors="replace")[-2000:].strip(),
                 exit_code=result.exit_code,
             )
-        return result.stdout.decode(errors="replace").strip()
 
 
 def _shadow_entry(account: NewAccount) -> str:

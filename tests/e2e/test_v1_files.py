@@ -36,7 +36,7 @@ async def content(v1: V1, container: str, path: str) -> bytes:
     answer = await v1.ok("POST", f"{await v1.path(container)}/exec", json={"command": f"cat '{path}'", "user": "0"})
     execution = answer["execution"]
     assert execution["exit_code"] == 0, execution
-    return base64.b64decode(execution["output"]) if execution["encoding"] == "base64" else execution["output"].encode()
+    return base64.b64decode(execution["output"]) if "encoding" in execution else execution["output"].encode()
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,10 @@ async def execute(request: web.Request, *, name: str, body: ExecuteCommand) -> E
     *output, encoding = decoded(result.stdout)
     return Execution(
         execution=ExecutedCommand(
-            exit_code=result.exit_code, output=output[0], encoding=encoding, success=result.exit_code == 0
+            exit_code=result.exit_code,
+            output=output[0],
+            encoding=None if encoding == "utf8" else encoding,
+            success=result.exit_code == 0,
         )
     )
 
@@ -39,8 +42,8 @@ async def add_user(request: web.Request, *, name: str, body: AddUser) -> AddedUs
     """Make an account with a home, with what the image has for that, or without."""
     cuid = cuid_of(request, name)
     note(request, user=body.username)
-    shell = await services_of(request).accounts.add(cuid, NewAccount(body.username, body.password, body.shell))
-    return AddedUser(user=NamedUser(username=body.username, shell=shell))
+    await services_of(request).accounts.add(cuid, NewAccount(body.username, body.password, body.shell))
+    return AddedUser(user=NamedUser(username=body.username))
 
 
 async def add_file(request: web.Request, *, name: str, body: AddFile) -> AddedFile:
