@@ -1,7 +1,6 @@
 """Non-blocking reading and writing of descriptors on the event loop, with a bound on what is kept."""
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Callable
 
@@ -74,33 +73,44 @@ class Reader:
 
 
 class Writer:
-    """Writes to a descriptor as fast as it takes it. Owns the descriptor."""
+    """Writes to a descriptor as fast as it takes it, and owns it. What comes before `open` is kept for it."""
 
-    def __init__(self, descriptor: int) -> None:
-        os.set_blocking(descriptor, False)
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._descriptor = descriptor
+        self._descriptor = -1
         self._pending = bytearray()
         self._waiting = False
-        self._closing = False
+        self._finishing = False
+        self._closed = False
         self._roomy = asyncio.Event()
         self._roomy.set()
 
+    def open(self, descriptor: int) -> None:
+        """Write to `descriptor` from now on."""
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._flush()
+
     def write(self, data: bytes) -> None:
         """Queue `data`. What nobody can read any more is dropped."""
-        if self._descriptor < 0 or self._closing:
+        if self._closed or self._finishing:
             return
         self._pending += data
         if not self._waiting:
             self._flush()
 
     def _flush(self) -> None:
+        if self._descriptor >= 0:
+            self._write_out()
+        if len(self._pending) > INPUT_HIGH:
+            self._roomy.clear()
+        elif len(self._pending) <= INPUT_LOW:
+            self._roomy.set()
+
+    def _write_out(self) -> None:
         try:
-            while self._pending:
-                written = os.write(self._descriptor, self._pending)
+            while self._pending and (written := os.write(self._descriptor, self._pending)):
                 del self._pending[:written]
-                if not written:
-                    break
         except BlockingIOError:
             pass
         except OSError:  # EPIPE, EIO: the other side is gone
@@ -112,11 +122,7 @@ class Writer:
                 self._loop.add_writer(self._descriptor, self._flush)
             else:
                 self._loop.remove_writer(self._descriptor)
-        if len(self._pending) > INPUT_HIGH:
-            self._roomy.clear()
-        elif len(self._pending) <= INPUT_LOW:
-            self._roomy.set()
-        if self._closing and not self._pending:
+        if self._finishing and not self._pending:
             self.close()
 
     async def drain(self) -> None:
@@ -125,24 +131,22 @@ class Writer:
 
     def discard(self) -> None:
         """Forget what is pending."""
-        if self._pending:
-            self._pending.clear()
-            self._flush()
+        self._pending.clear()
+        self._flush()
 
     def finish(self) -> None:
         """Close when everything pending is written."""
-        self._closing = True
-        if not self._pending:
-            self.close()
+        self._finishing = True
+        self._flush()
 
     def close(self) -> None:
         """Stop for good; closes the descriptor."""
-        if self._descriptor < 0:
-            return
         if self._waiting:
             self._loop.remove_writer(self._descriptor)
-        with contextlib.suppress(OSError):
+            self._waiting = False
+        if self._descriptor >= 0:
             os.close(self._descriptor)
-        self._descriptor = -1
+            self._descriptor = -1
+        self._closed = True
         self._pending.clear()
         self._roomy.set()

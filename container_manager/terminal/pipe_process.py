@@ -17,7 +17,7 @@ class PipeProcess:
         self._child = Child(argv, environment)
         self._takes_input = takes_input
         self._readers: list[Reader] = []
-        self._writer: Writer | None = None
+        self._writer = Writer()
         self._open_streams = 0
         self._empty = asyncio.Event()
 
@@ -48,7 +48,7 @@ class PipeProcess:
             Reader(stderr[0], partial(output, "stderr"), self._stream_ended),
         ]
         if self._takes_input:
-            self._writer = Writer(stdin[1])
+            self._writer.open(stdin[1])
 
     def _stream_ended(self) -> None:
         self._open_streams -= 1
@@ -57,23 +57,19 @@ class PipeProcess:
 
     def write(self, data: bytes) -> None:
         """Give it input."""
-        if self._writer is not None:
-            self._writer.write(data)
+        self._writer.write(data)
 
     async def drain(self) -> None:
         """Wait until it has read most of its input."""
-        if self._writer is not None:
-            await self._writer.drain()
+        await self._writer.drain()
 
     def discard_input(self) -> None:
         """Forget what it has not read yet."""
-        if self._writer is not None:
-            self._writer.discard()
+        self._writer.discard()
 
     def end_input(self) -> None:
         """Close its stdin after what was written."""
-        if self._writer is not None:
-            self._writer.finish()
+        self._writer.finish()
 
     def resize(self, size: Size) -> None:
         """It has no terminal."""
@@ -99,5 +95,4 @@ class PipeProcess:
         await self._child.end()
         for reader in self._readers:
             reader.close()
-        if self._writer is not None:
-            self._writer.close()
+        self._writer.close()

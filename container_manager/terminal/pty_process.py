@@ -31,7 +31,7 @@ class PtyProcess:
         self._raw = raw
         self._master = -1
         self._reader: Reader | None = None
-        self._writer: Writer | None = None
+        self._writer = Writer()
         self._empty = asyncio.Event()
         self._quiet: asyncio.TimerHandle | None = None
 
@@ -62,23 +62,20 @@ class PtyProcess:
                 self._wait_for_quiet()
             output("stdout", data)
 
-        self._writer = Writer(os.dup(self._master))
+        self._writer.open(os.dup(self._master))
         self._reader = Reader(os.dup(self._master), received, self._empty.set)
 
     def write(self, data: bytes) -> None:
         """Type `data`."""
-        if self._writer is not None:
-            self._writer.write(data)
+        self._writer.write(data)
 
     async def drain(self) -> None:
         """Wait until the terminal has taken most of what was typed."""
-        if self._writer is not None:
-            await self._writer.drain()
+        await self._writer.drain()
 
     def discard_input(self) -> None:
         """Forget what the terminal has not taken yet."""
-        if self._writer is not None:
-            self._writer.discard()
+        self._writer.discard()
 
     def end_input(self) -> None:
         """Type ^D."""
@@ -131,8 +128,7 @@ class PtyProcess:
             self._quiet.cancel()
         if self._reader is not None:
             self._reader.close()
-        if self._writer is not None:
-            self._writer.close()
+        self._writer.close()
         self._close_master()
 
     def _close_master(self) -> None:

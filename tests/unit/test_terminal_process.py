@@ -12,6 +12,7 @@ from container_manager.terminal.pipe_process import PipeProcess
 from container_manager.terminal.process import Process, Size
 from container_manager.terminal.pty_process import PtyProcess
 from container_manager.terminal.shell import Shell, words
+from harness import eventually
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/", "TERM": "xterm-256color", "PS1": "$ ", "LANG": "C.UTF-8"}
 PATIENCE = 10.0
@@ -183,7 +184,7 @@ async def test_close_ends_the_whole_session(start, trap: str) -> None:
     await shown.wait(lambda data: data.count(b"\n") == 1)
     numbers = [int(number) for number in shown.stdout.split()]
     await process.close()
-    assert not any(lives(number) for number in numbers)
+    await eventually(lambda: not any(lives(number) for number in numbers))
 
 
 def lives(number: int) -> bool:
@@ -209,6 +210,17 @@ async def test_pipes_tell_stdout_and_stderr_apart(start) -> None:
     assert await ended(process) == 4
     assert bytes(shown.stdout) == b"out\ntyped\n"
     assert bytes(shown.stderr) == b"err\n"
+
+
+@pytest.mark.parametrize("tty", [True, False])
+async def test_input_that_comes_before_the_start_is_kept(start, tty: bool) -> None:
+    argv = ["sh", "-c", "read line; echo got $line"]
+    process = pty(*argv, raw=True) if tty else PipeProcess(argv, ENVIRONMENT, takes_input=True)
+    process.write(b"early\n")
+    process.end_input()
+    shown = await start(process)
+    assert await ended(process) == 0
+    assert bytes(shown.stdout) == b"got early\n"
 
 
 async def test_without_input_a_process_reads_nothing(start) -> None:
