@@ -114,7 +114,8 @@ def _raw(descriptor: int) -> Iterator[None]:
     """The terminal passes every key on as it is; put back at the end."""
     before = termios.tcgetattr(descriptor)
     try:
-        tty.setraw(descriptor)
+        # Not the default, which throws away what was typed ahead.
+        tty.setraw(descriptor, termios.TCSADRAIN)
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
