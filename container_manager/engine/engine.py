@@ -1,11 +1,13 @@
 """The engine as the services see it: lifecycle verbs, images, the network, commands, and the table of states."""
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from container_manager.engine import compose, recreation
+from container_manager.engine.aside import Asides
 from container_manager.engine.docker import Docker
 from container_manager.engine.exec import OUTPUT_LIMIT, Inside
 from container_manager.engine.failures import NetworkMissing, failure
@@ -24,6 +26,9 @@ from container_manager.settings import Settings
 SETTLE_TIMEOUT = 5.0
 """Seconds that a start waits for the ports really bound, once the container is known to have started."""
 
+RETURN_TIMEOUT = 1.0
+"""Seconds that an operation waits for an engine that is out of sight."""
+
 
 class Engine:
     """One engine. Every method may raise EngineUnavailable, EngineTimeout and ComposeError with its kin."""
@@ -36,6 +41,7 @@ class Engine:
         self._docker = Docker("docker", self.environment, self._timeout)
         self._follower = Follower(self._docker, self.states)
         self._inside = Inside(self._docker)
+        self.asides = Asides(self._docker, settings)
         self.traffic = Traffic(self._docker)
         self._network = SharedNetwork(self._docker, settings.network)
         self.turns = Turns(settings.max_workers, self._timeout, lambda: self.available)
@@ -185,6 +191,7 @@ class Engine:
 
     async def _run(self, argv: Sequence[str], *, grace: float = 0, secrets: Collection[str] = ()) -> Finished:
         """Run one verb in its turn. Its time is REQUEST_TIMEOUT and the `grace` that containers get to end."""
+        await self._in_sight()
         async with self.turns.take():
             try:
                 finished = await run(argv, self.environment, timeout=self._timeout + grace)
@@ -199,6 +206,15 @@ class Engine:
         if isinstance(error, PortInUse):
             error = self._with_owner(error)
         raise error
+
+    async def _in_sight(self) -> None:
+        """Nothing is asked of an engine that is known not to answer; one that has just come back is waited for."""
+        if not self.available:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(RETURN_TIMEOUT, self._timeout)):
+                    await self.connected()
+                    return
+            raise EngineUnavailable("The engine does not answer", states_age_seconds=round(self.states.age, 3))
 
     def _with_owner(self, error: PortInUse) -> PortInUse:
         port = error.details["port"]
@@ -216,6 +232,7 @@ class Engine:
 
     async def image(self, reference: str) -> ImageFacts | None:
         """What the image runs by itself; None when it is not on this machine."""
+        await self._in_sight()
         return await self._docker.image(reference)
 
     async def pull(self, reference: str, progress: Progress | None = None) -> None:

@@ -17,6 +17,8 @@ from container_manager.models import SESSION_VARIABLE, Cuid, ExecResult
 SIGNALS = frozenset({"HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "ALRM", "TERM", "CONT", "STOP", "TSTP", "WINCH"})
 OUTPUT_LIMIT = 16 << 20
 KILL_TIMEOUT = 20.0
+ENDING_TIMEOUT = 5.0
+"""Seconds after its own that an exec waits until its processes are known to be gone."""
 MOST_USERS = 16
 _MARK = re.compile(r"[0-9A-Za-z-]{16,64}")
 _NO_SHELL = (126, 127)
@@ -73,7 +75,8 @@ class Inside:
             # In a task of its own: a second cancellation must not cut it.
             ending = self._own(self.kill_marked(cuid, mark, user=user))
             if isinstance(error, EngineTimeout):
-                await asyncio.wait({ending})
+                # An engine that hangs holds up the answer no longer; the ending goes on.
+                await asyncio.wait({ending}, timeout=ENDING_TIMEOUT)
                 raise EngineTimeout(f"The command took longer than {timeout:g} seconds", seconds=timeout) from None
             raise
         finally:

@@ -17,6 +17,7 @@ from container_manager.errors import (
 from container_manager.models import ContainerSpec, Cuid, EngineState, Layout, Runs
 from container_manager.services.boot import BOOT_FILE, boot_keys, refuse_bare_interpreter
 from container_manager.services.images import Images
+from container_manager.services.removals import Removals
 from container_manager.services.volumes import Volumes
 from container_manager.settings import Settings
 from container_manager.store.compose_edit import Editor
@@ -59,6 +60,7 @@ class Lifecycle:
         self._images = images
         self._volumes = volumes
         self._layout = Layout(settings.data_dir)
+        self._removals = Removals(engine, registry, mounts, self._layout)
         self._boot_keys = boot_keys(settings)
         self._applied: dict[Cuid, Fingerprint | None] = {}
 
@@ -76,7 +78,8 @@ class Lifecycle:
                 try:
                     await self._start(spec.cuid)
                 except BaseException:
-                    await asyncio.shield(self._discard(spec.cuid))
+                    self._applied.pop(spec.cuid, None)
+                    await asyncio.shield(self._removals.discard(spec.cuid))
                     raise
 
     async def start(self, cuid: Cuid) -> Outcome:
@@ -145,23 +148,34 @@ class Lifecycle:
                 raise ContainerRunning(
                     f"{cuid} is {state.status}: stop it first, or delete it with ?force=true", status=state.status
                 )
-            await self._remove(cuid, keep_files=keep_files)
+            self._applied.pop(cuid, None)
+            await self._removals.remove(cuid, keep_files=keep_files)
 
     async def apply(self, cuid: Cuid) -> EngineState:
         """Make a running container what its file says now. The caller holds the lock."""
         return await self._start(cuid)
 
-    async def finish_removals(self, cut_off: list[Cuid]) -> None:
-        """What a kill in the middle of deletions left to do."""
+    async def follow_up(self, condemned: list[Cuid]) -> None:
+        """Finish what a kill has cut off, as soon as the engine lets us; from then on, what is put off. For ever."""
+        self._removals.put_off(condemned)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._removals.run())
+            tasks.create_task(self._finish_recreations())
+
+    async def _finish_recreations(self) -> None:
+        """Start containers that were being made anew when the last run was killed: they had run until then."""
+        await self._engine.connected()
+        try:
+            cut_off = await self._engine.mend_recreations([spec.cuid for spec in self._registry.after()])
+        except AppError as error:
+            _log.warning("recreations that were cut off are not looked for: %s", error.message)
+            return
         for cuid in cut_off:
             try:
-                await self._engine.remove(cuid, self._layout.compose_file(cuid))
-            except EngineUnavailable:
-                # The next start tries again.
-                _log.warning("%s is still to be removed from the engine, which does not answer", cuid)
-                continue
-            await asyncio.to_thread(self._mounts.remove, cuid)
-            await self._registry.finish_removal(cuid)
+                await self.start(cuid)
+                _log.warning("finished the recreation of %s that the last run was killed in", cuid)
+            except (AppError, OSError) as error:
+                _log.warning("the recreation of %s was cut off, and cannot be finished: %s", cuid, error)
 
     # --- below the lock -------------------------------------------------------------------
 
@@ -222,24 +236,6 @@ class Lifecycle:
             raise ImageNotFound(f"The engine has no image {spec.image}", image=spec.image)
         refuse_bare_interpreter(spec, facts)
         return "image"
-
-    async def _remove(self, cuid: Cuid, *, keep_files: bool) -> None:
-        if self._engine.states.get(cuid) is not None or not self._engine.available:
-            await self._engine.remove(cuid, self._layout.compose_file(cuid))
-        async with self._registry.removal(cuid):
-            self._applied.pop(cuid, None)
-            if not keep_files:
-                await asyncio.to_thread(self._mounts.remove, cuid)
-
-    async def _discard(self, cuid: Cuid) -> None:
-        """Undo a creation whose start failed, whatever the engine made of it."""
-        try:
-            await self._engine.remove(cuid, self._layout.compose_file(cuid))
-        except AppError:
-            _log.warning("%s: the engine could not remove what it had begun", cuid)
-        async with self._registry.removal(cuid):
-            self._applied.pop(cuid, None)
-            await asyncio.to_thread(self._mounts.remove, cuid)
 
     def _with_owner(self, error: PortInUse, cuid: Cuid) -> PortInUse:
         """Name the container of ours that has the port, where it is one."""

@@ -3,16 +3,20 @@
 import contextlib
 import logging
 import os
+import secrets
 from collections.abc import Collection, Iterator
 
 from container_manager.errors import AppError, ContainerNotFound, IoError
-from container_manager.models import Cuid, Layout
+from container_manager.models import Cuid, Layout, parse_cuid
 from container_manager.store import journal
 from container_manager.store.mount import Mount
 from container_manager.store.paths import parse_path
 from container_manager.store.staging import DIRECTORY_MODE, Owner, Staging, make_directory, open_work
 from container_manager.store.syscalls import rename_new
 from container_manager.store.tree import DIRECTORY, remove_tree
+
+REMOVED = "removed-"
+"""Marks what was a mount, among the work directories."""
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +40,21 @@ class Mounts:
     def remove(self, cuid: Cuid) -> None:
         """Remove the mount and all that is in it; absent is fine.
 
-        One rename takes it away; a kill after that leaves litter in staging, which `sweep` removes.
+        One rename takes it away, and nothing is made for it: a disk that is full is no hindrance. A kill after that
+        leaves litter in staging, which `sweep` removes.
         """
-        with self.staging.work() as work, _directory(self.layout) as mounts:
-            try:
-                os.rename(cuid, cuid, src_dir_fd=mounts, dst_dir_fd=work.old)
-            except FileNotFoundError:
-                return
-            os.fsync(mounts)
+        condemned = f"{REMOVED}{secrets.token_hex(12)}"
+        root = self.staging.open()
+        try:
+            with _directory(self.layout) as mounts:
+                try:
+                    os.rename(cuid, condemned, src_dir_fd=mounts, dst_dir_fd=root)
+                except FileNotFoundError:
+                    return
+                os.fsync(mounts)
+            remove_tree(root, condemned)
+        finally:
+            os.close(root)
 
     def open(self, cuid: Cuid) -> Mount:
         """The mount of `cuid`, to be closed (it is a context manager). ContainerNotFound when it has none."""
@@ -65,21 +76,34 @@ class Mounts:
     def sweep(self, known: Collection[Cuid]) -> None:
         """Undo what a killed run had half moved in, and remove its litter. Before anything else is served.
 
-        Containers in `known` that lost their mount get an empty one. IoError when staging lies on another disk.
+        Containers in `known` that lost their mount get an empty one; empty mounts of no container are removed, others
+        were kept on purpose. IoError when staging lies on another disk.
         """
         root = self.staging.open()
         try:
             if os.fstat(root).st_dev != self.layout.mounts.stat().st_dev:
                 raise IoError(f"{self.layout.mounts} must be on the same file system as {self.layout.staging}")
             for name in os.listdir(root):
-                self._recover(root, name)
+                # What was a mount holds a container's files, and no journal of ours.
+                if not name.startswith(REMOVED):
+                    self._recover(root, name)
                 remove_tree(root, name)
         finally:
             os.close(root)
+        self._remove_empty(set(known))
         for cuid in known:
             if not self.layout.mount(cuid).exists():
                 log.warning("the mount of %s was missing: made an empty one", cuid)
                 self.create(cuid)
+
+    def _remove_empty(self, known: Collection[Cuid]) -> None:
+        """A creation that was cut off leaves a mount without a file."""
+        with _directory(self.layout) as mounts:
+            for name in os.listdir(mounts):
+                cuid = parse_cuid(name)
+                if cuid is not None and cuid not in known:
+                    with contextlib.suppress(OSError):
+                        os.rmdir(name, dir_fd=mounts)
 
     def _recover(self, root: int, name: str) -> None:
         """Undo what the journal in work directory `name` tells, if there is one."""

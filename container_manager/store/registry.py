@@ -1,11 +1,11 @@
 """All containers that have a Compose file: an index in memory that follows the files on disk."""
 
 import asyncio
+import contextlib
 import logging
 import os
 from bisect import bisect_right, insort
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -128,20 +128,33 @@ class Registry:
         except FileNotFoundError:
             raise ContainerNotFound(cuid) from None
 
-    @asynccontextmanager
-    async def removal(self, cuid: Cuid) -> AsyncIterator[None]:
-        """Take the container off the list for good, then run the body, which removes what belonged to it."""
+    async def condemn(self, cuid: Cuid) -> None:
+        """Take the container off the list for good; what belonged to it may be removed now, or after a crash."""
         path = self._layout.compose_file(cuid)
-        condemned = path.with_suffix(DELETING)
 
         def condemn() -> None:
-            os.rename(path, condemned)
-            fsync_directory(path.parent)
+            # Removed by hand at this moment: then the mark alone is missing.
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(path, path.with_suffix(DELETING))
+                fsync_directory(path.parent)
 
         await asyncio.to_thread(condemn)
         self._forget(cuid)
-        yield
-        await asyncio.to_thread(condemned.unlink, missing_ok=True)
+
+    async def finish_removal(self, cuid: Cuid) -> None:
+        """The end of what `condemn` began, once what belonged to the container is gone."""
+        await asyncio.to_thread(self._layout.compose_file(cuid).with_suffix(DELETING).unlink, missing_ok=True)
+
+    async def remove(self, cuid: Cuid) -> None:
+        """Remove the file alone."""
+        path = self._layout.compose_file(cuid)
+
+        def remove() -> None:
+            path.unlink(missing_ok=True)
+            fsync_directory(path.parent)
+
+        await asyncio.to_thread(remove)
+        self._forget(cuid)
 
     async def _write(self, cuid: Cuid, text: bytes) -> None:
         path = self._layout.compose_file(cuid)
@@ -160,10 +173,6 @@ class Registry:
         await self._scan()
         names = await asyncio.to_thread(os.listdir, self._layout.compose)
         return [cuid for name in names if name.endswith(DELETING) and (cuid := parse_cuid(name.removesuffix(DELETING)))]
-
-    async def finish_removal(self, cuid: Cuid) -> None:
-        """The rest of a removal that was cut off, once what belonged to it is gone."""
-        await asyncio.to_thread(self._layout.compose_file(cuid).with_suffix(DELETING).unlink, missing_ok=True)
 
     async def follow(self) -> None:
         """Look for changes made by hand, for ever."""

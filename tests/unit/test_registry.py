@@ -53,8 +53,7 @@ async def test_the_page_behind_a_container_stays_right_when_it_goes(registry: Re
     specs = [spec(index) for index in range(4)]
     for one in specs:
         await registry.add(one)
-    async with registry.removal(specs[1].cuid):
-        pass
+    await registry.condemn(specs[1].cuid)
     assert [one.cuid for one in registry.after((specs[1].created_at, specs[1].cuid))] == [s.cuid for s in specs[2:]]
 
 
@@ -72,8 +71,7 @@ async def test_a_name_is_taken_once_and_free_again_after(registry: Registry) -> 
         await registry.add(second)
     assert refused.value.details["owner"] == first.cuid
     assert second.cuid not in registry
-    async with registry.removal(first.cuid):
-        pass
+    await registry.remove(first.cuid)
     await registry.add(second)
     assert registry.by_name("web").cuid == second.cuid
 
@@ -127,9 +125,7 @@ async def test_the_follower_sees_files_come_change_and_go(data_dir: DataDir, reg
 async def test_a_removal_that_was_cut_off_is_told_at_the_next_start(data_dir: DataDir, registry: Registry) -> None:
     one = spec()
     await registry.add(one)
-    with pytest.raises(RuntimeError):
-        async with registry.removal(one.cuid):
-            raise RuntimeError
+    await registry.condemn(one.cuid)
     again = opened(data_dir)
     assert await again.load() == [one.cuid]
     assert one.cuid not in again

@@ -1,0 +1,218 @@
+"""What a server leaves when it is killed, and how it ends when it is asked to."""
+
+import asyncio
+import dataclasses
+import json
+import random
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from processes import ServerProcess
+from ruamel.yaml import YAML
+
+from harness import BUSYBOX, docker, eventually, make_settings, remove_containers, zipped
+
+KILLS = 52
+LINES = 2
+"""Servers that are killed side by side, each on its own data."""
+SEED = 20240229
+FOREVER = ["sleep", "1000000"]
+GONE = (aiohttp.ClientError, ConnectionError, asyncio.TimeoutError)
+
+QUICK = {"NETWORK": "none", "STOP_TIMEOUT": "0"}
+
+
+@dataclasses.dataclass
+class Known:
+    """What may be true of one container: one value where the server has answered, more where it was cut off."""
+
+    exists: set[bool] = dataclasses.field(default_factory=lambda: {True})
+    value: set[str] = dataclasses.field(default_factory=lambda: {"0"})
+    files: set[str | None] = dataclasses.field(default_factory=lambda: {None})
+    runs: set[bool] = dataclasses.field(default_factory=lambda: {False})
+
+
+class Line:
+    """One data directory, its present server, and what its clients know of it."""
+
+    def __init__(self, data_dir: Path, seed: int) -> None:
+        self.data_dir = data_dir
+        self.random = random.Random(seed)
+        self.known: dict[str, Known] = {}
+        self.names: dict[str, str] = {}
+        self.answered = 0
+        self.cut_off = 0
+
+    # --- what clients do ------------------------------------------------------------------
+
+    async def create(self, http: aiohttp.ClientSession) -> None:
+        body = {"image": BUSYBOX, "command": FOREVER, "env": {"VALUE": "0"}, "resources": {"pids": 200}}
+        async with http.post("/containers", json=body) as response:
+            answer = await response.json()
+            assert response.status == 201, answer
+        self.known[answer["cuid"]] = Known()
+
+    async def patch(self, http: aiohttp.ClientSession, cuid: str) -> None:
+        value = str(self.random.randrange(10**9))
+        await self._change(
+            http.patch(f"/containers/{cuid}", json={"env": {"VALUE": value}}), self.known[cuid].value, value
+        )
+
+    async def start(self, http: aiohttp.ClientSession, cuid: str) -> None:
+        await self._change(http.post(f"/containers/{cuid}/start"), self.known[cuid].runs, True)
+
+    async def stop(self, http: aiohttp.ClientSession, cuid: str) -> None:
+        await self._change(http.post(f"/containers/{cuid}/stop"), self.known[cuid].runs, False)
+
+    async def upload(self, http: aiohttp.ClientSession, cuid: str) -> None:
+        version = str(self.random.randrange(10**9))
+        body = zipped({f"{folder}/{name}.txt": version for folder in ("a", "b") for name in range(20)})
+        request = http.post(f"/containers/{cuid}/upload-zip", data=body, headers={"Content-Type": "application/zip"})
+        await self._change(request, self.known[cuid].files, version)
+
+    async def delete(self, http: aiohttp.ClientSession, cuid: str) -> None:
+        await self._change(http.delete(f"/containers/{cuid}?force=true"), self.known[cuid].exists, False)
+
+    async def _change[T](self, request: Any, possible: set[T], to: T) -> None:
+        """Both the old and the new are possible while the request is under way; the new alone once it is answered."""
+        possible.add(to)
+        async with request as response:
+            assert response.status == 200, await response.text()
+            possible.intersection_update({to})
+
+    # --- one life of a server -------------------------------------------------------------
+
+    async def live_and_die(self) -> None:
+        server = await ServerProcess.serving(self.data_dir, **QUICK)
+        try:
+            async with server.client() as http:
+                await self.check(http)
+                steps = [self._guarded(step) for step in self._steps(http)]
+                under_way = asyncio.gather(*steps)
+                await asyncio.sleep(self.random.uniform(0, 0.35))
+                await server.kill()
+                await under_way
+        finally:
+            await server.kill()
+
+    def _steps(self, http: aiohttp.ClientSession) -> list[Callable[[], Awaitable[None]]]:
+        """What is asked for at once: containers to come, and a few steps in a row at some of those there are."""
+        rows: list[Callable[[], Awaitable[None]]] = []
+        if len(self.known) < 6:
+            rows += [lambda: self.create(http)] * 2
+        verbs = [self.patch, self.start, self.upload, self.delete, self.stop]
+        for cuid in self.random.sample(sorted(self.known), min(4, len(self.known))):
+            chosen = self.random.choices(verbs, weights=[4, 4, 4, 2, 1], k=3)
+
+            async def row(cuid: str = cuid, chosen: list[Any] = chosen) -> None:
+                for verb in chosen:
+                    await verb(http, cuid)
+                    self.answered += 1
+                    if verb == self.delete:
+                        break
+
+            rows.append(row)
+        self.random.shuffle(rows)
+        return rows
+
+    async def _guarded(self, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except GONE:
+            self.cut_off += 1
+
+    # --- what must be true after each start -----------------------------------------------
+
+    async def check(self, http: aiohttp.ClientSession) -> None:
+        listed = await self._settled(http)
+        for cuid, known in list(self.known.items()):
+            assert (cuid in listed) in known.exists, f"{cuid} is {'there' if cuid in listed else 'lost'}: {known}"
+            if cuid not in listed:
+                del self.known[cuid]
+        for cuid, row in listed.items():
+            # One that was not answered any more is whole or not at all.
+            known = self.known.setdefault(cuid, Known())
+            assert row["problem"] is None
+            assert row["env"]["VALUE"] in known.value, (row, known)
+            known.exists, known.value, known.runs = {True}, {row["env"]["VALUE"]}, {row["status"] == "running"}
+            known.files = {self._files(cuid, known)}
+        assert not list((self.data_dir / "staging" / "work").iterdir())
+        assert not list((self.data_dir / "staging" / "uploads").iterdir())
+        assert {path.name for path in (self.data_dir / "compose").iterdir()} == {f"{cuid}.yml" for cuid in listed}
+        assert {path.name for path in (self.data_dir / "mounts").iterdir()} == set(listed)
+        for path in (self.data_dir / "compose").iterdir():
+            assert path.stem in YAML(typ="safe").load(path)["services"]
+        actions = (self.data_dir / "logs" / "actions.jsonl").read_bytes()
+        assert actions == b"" or actions.endswith(b"\n")
+        assert all(json.loads(line)["action"] for line in actions.splitlines())
+
+    async def _settled(self, http: aiohttp.ClientSession) -> dict[str, dict[str, Any]]:
+        """The list, once it and the engine agree and what was condemned is gone."""
+        listed: dict[str, dict[str, Any]] = {}
+        seen: dict[str, Any] = {}
+
+        async def agreed() -> bool:
+            async with http.get("/containers?limit=200") as response:
+                assert response.status == 200
+                rows = (await response.json())["containers"]
+            listed.clear()
+            listed.update({row["cuid"]: row for row in rows})
+            seen["engine"] = await asyncio.to_thread(at_engine, self.data_dir)
+            seen["compose"] = {path.name for path in (self.data_dir / "compose").iterdir()}
+            # One that was created but never started has none at the engine, unless its first start was cut off.
+            told = {cuid: row["status"] for cuid, row in listed.items()}
+            expected = {cuid: status for cuid, status in told.items() if status != "created" or cuid in seen["engine"]}
+            return (
+                seen["engine"] == expected
+                and seen["compose"] == {f"{cuid}.yml" for cuid in listed}
+                # What ran, and was being made anew, runs again.
+                and all((told[cuid] == "running") in known.runs for cuid, known in self.known.items() if cuid in told)
+            )
+
+        try:
+            await eventually(agreed, timeout=20, what="list and engine agree")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {listed} {seen}") from None
+        return listed
+
+    def _files(self, cuid: str, known: Known) -> str | None:
+        versions = {path.read_text() for path in (self.data_dir / "mounts" / cuid).rglob("*.txt")}
+        assert len(versions) <= 1, f"{cuid} has files of {versions}"
+        version = versions.pop() if versions else None
+        assert version in known.files, (cuid, version, known)
+        return version
+
+
+def at_engine(data_dir: Path) -> dict[str, str]:
+    """Name and status of every container that was made from a file of this data directory."""
+    rows = docker(
+        *("ps", "--all", "--format", '{{.Names}}\t{{.State}}\t{{.Label "com.docker.compose.project.config_files"}}')
+    )
+    cells = [row.split("\t") for row in rows.splitlines()]
+    return {name: status for name, status, file in cells if file.startswith(f"{data_dir}/")}
+
+
+async def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_left(tmp_path: Path, busybox: str) -> None:
+    async def one(number: int) -> Line:
+        line = Line(tmp_path / f"data{number}", SEED + number)
+        for _ in range(KILLS // LINES):
+            await line.live_and_die()
+        server = await ServerProcess.serving(line.data_dir, **QUICK)
+        try:
+            async with server.client() as http:
+                await line.check(http)
+                for cuid in list(line.known):
+                    await line.delete(http, cuid)
+                await line.check(http)
+            assert await server.end() == 0, server.said
+        finally:
+            await server.kill()
+            await asyncio.to_thread(remove_containers, make_settings(line.data_dir))
+        return line
+
+    lines = await asyncio.gather(*(one(number) for number in range(LINES)))
+    # The kills came while there was something to kill.
+    assert sum(line.cut_off for line in lines) > KILLS / 2
+    assert sum(line.answered for line in lines) > KILLS / 2
