@@ -87,6 +87,7 @@ async def _show(client: Client, arguments: argparse.Namespace) -> int:
             ("Ports", _ports(container)),
             ("Tags", ", ".join(container["tags"])),
             ("Limits", ", ".join(f"{key} {value}" for key, value in limits.items() if value is not None)),
+            ("Stops", _when_it_stops(container)),
             ("Env", "\n".join(f"{key}={value}" for key, value in container["env"].items())),
             ("Created", output.age_text(container["created_at"])),
             ("Started", output.age_text(container["started_at"])),
@@ -100,6 +101,12 @@ async def _show(client: Client, arguments: argparse.Namespace) -> int:
 def _ports(container: dict[str, Any]) -> str:
     """The ports as really bound while it runs, else as configured."""
     return ", ".join(map(output.port_text, container["bound_ports"] or container["ports"]))
+
+
+def _when_it_stops(container: dict[str, Any]) -> str:
+    """Its lifetime, if it has one."""
+    times = {"after its start": container["ttl"], "without use": container["idle_timeout"]}
+    return ", ".join(f"{time:g} s {since}" for since, time in times.items() if time)
 
 
 def _what_runs(container: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from container_manager.cli.values import port, variable
+from container_manager.cli.values import port, seconds, variable
 
 DEFAULT_IMAGE = "python:3.12-slim"
 
@@ -30,18 +30,23 @@ def configuration_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cpus", type=float, metavar="N", help="processors it may use, e.g. 0.5")
     parser.add_argument("--memory", metavar="SIZE", help="memory it may use, e.g. 512m")
     parser.add_argument("--pids", type=int, metavar="N", help="processes it may have")
+    parser.add_argument("--ttl", type=seconds, metavar="TIME", help="stop it this long after its start, e.g. 8h")
+    parser.add_argument("--idle-timeout", type=seconds, metavar="TIME", help="stop it when unused this long, e.g. 30m")
 
 
 def configuration(arguments: argparse.Namespace) -> dict[str, Any]:
     """Those options as the fields of the API, only what was given."""
     limits = {key: getattr(arguments, key) for key in ("cpus", "memory", "pids")}
-    fields = {
+    fields: dict[str, Any] = {
         "env": dict(arguments.env or ()),
         "tags": arguments.tag,
         "ports": arguments.port,
         "resources": {key: value for key, value in limits.items() if value is not None},
     }
-    return {key: value for key, value in fields.items() if value}
+    found = {key: value for key, value in fields.items() if value}
+    # Here 0 is a value: it takes the limit away.
+    times = {key: getattr(arguments, key) for key in ("ttl", "idle_timeout")}
+    return found | {key: value for key, value in times.items() if value is not None}
 
 
 def creation_arguments(parser: argparse.ArgumentParser) -> None:

@@ -32,3 +32,11 @@ def variable(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise argparse.ArgumentTypeError(f"{text!r} is no variable; write NAME=VALUE")
     return name, value
+
+
+def seconds(text: str) -> int:
+    """ "90", "30m", "8h" or "2d" as seconds."""
+    match = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write for example 90s, 30m, 8h or 2d")
+    return int(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]

@@ -83,14 +83,19 @@ class Client(Transport):
         ports: Sequence[Mapping[str, Any]] | None = None,
         user: str | None = None,
         restart: str | None = None,
+        ttl: int | None = None,
+        idle_timeout: int | None = None,
         start: bool | None = None,
     ) -> Json:
-        """Make a container. The image need not be on the machine before the first start."""
+        """Make a container. The image need not be on the machine before the first start.
+
+        `ttl` and `idle_timeout` are seconds after which it is stopped, from its start or its last use.
+        """
         given = {key: value for key, value in locals().items() if key != "self" and value is not None}
         return await self.call("POST", "containers", json=given)
 
     async def update(self, cuid: str, **changes: Any) -> Json:
-        """Change `env` (merged, None removes), `tags`, `resources` (merged), `ports`, `image`.
+        """Change `env` (merged, None removes), `tags`, `resources` (merged), `ports`, `image`, `ttl`, `idle_timeout`.
 
         A running container is made anew at once, any other at its next start: `applied` says which.
         """

@@ -8,7 +8,7 @@ import pytest
 
 from container_manager.cli import serve
 from container_manager.cli.parser import COMMANDS, parse
-from container_manager.cli.values import port, variable
+from container_manager.cli.values import port, seconds, variable
 
 NAMES = [command.name for command in COMMANDS]
 
@@ -83,6 +83,13 @@ def test_wrong_ports_are_told(text: str, capsys: pytest.CaptureFixture[str]):
         parse(["create", "-p", text])
     assert ended.value.code == 2
     assert "HOST:CONTAINER" in capsys.readouterr().err
+
+
+def test_times(capsys: pytest.CaptureFixture[str]):
+    assert [seconds(text) for text in ("0", "90", "90s", "30m", "8h", "2d")] == [0, 90, 90, 1800, 28800, 172800]
+    with pytest.raises(SystemExit):
+        parse(["create", "--ttl", "soon"])
+    assert "30m" in capsys.readouterr().err
 
 
 def test_variables():
