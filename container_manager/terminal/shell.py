@@ -1,7 +1,6 @@
 """The interactive shell of a container: which one, how it starts, and what if it does not."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 from container_manager.terminal.channel import INPUT_HIGH
@@ -84,8 +83,8 @@ class Shell:
         finally:
             for task in waiting:
                 task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(*waiting, return_exceptions=True)
+            # Their own cancellation is a result here; one that is raised is meant for whoever waits for the shell.
+            await asyncio.gather(*waiting, return_exceptions=True)
 
     def write(self, data: bytes) -> None:
         """Type `data`, as soon as somebody listens."""
