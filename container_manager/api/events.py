@@ -7,7 +7,7 @@ from aiohttp import web
 
 from container_manager.api.answers import encode
 from container_manager.api.context import SERVICES, services_of
-from container_manager.api.route import Media, Route
+from container_manager.api.route import Media, RequestHeader, Route
 from container_manager.services.events import Event
 
 EVENT_STREAM = "text/event-stream"
@@ -62,6 +62,7 @@ EVENT_ROUTES = [
         "events.stream",
         "Follow every change",
         returns=Media(EVENT_STREAM, "Events: created, updated, deleted, state, progress, reset"),
+        reads=(RequestHeader("Last-Event-ID", "The last `id` that the client saw"),),
         description=(
             "Server-sent events. `created`, `updated` and `deleted` tell of a container's configuration, `state` of "
             "its life at the engine, `progress` of the pull of an image. Send the last "

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from container_manager.api.bodies import FORM_TYPE, ZIP_TYPES, file_of, raw, size_of
 from container_manager.api.context import EXCHANGE, note, services_of
-from container_manager.api.route import Media, Route
+from container_manager.api.route import Media, RequestHeader, Route
 from container_manager.api.schemas.files import (
     DirectoryBody,
     DirectoryQuery,
@@ -167,6 +167,16 @@ def _decode_cursor(cursor: str) -> str:
 
 _READ = (ContainerNotFound, FileNotFound, PathOutsideMount, IoError)
 _WRITE = (ContainerNotFound, PathOutsideMount, PathExists, Conflict, TooLarge, IoError, NoSpace)
+_CONDITIONS = (
+    RequestHeader("Range", "The part that is wanted, one range of bytes", r"^bytes=(\d{1,18}-\d{0,18}|-\d{1,18})$"),
+    RequestHeader("If-Range", "An ETag: the whole file instead when it is another one by now"),
+    RequestHeader("If-None-Match", "ETags that the client has already"),
+    RequestHeader("If-Modified-Since", "When the client got it"),
+)
+_EXPECTATIONS = (
+    RequestHeader("If-Match", "The ETag of what may be overwritten"),
+    RequestHeader("If-None-Match", "`*`: nothing may be overwritten"),
+)
 _DOWNLOAD_HEADERS = {"Content-Disposition": "The file's name, in any script (`filename*`)"}
 
 FILE_ROUTES = [
@@ -195,6 +205,7 @@ FILE_ROUTES = [
         returns=Media("application/octet-stream", "The file"),
         also={206: "The part that `Range` asked for", 304: "It is still what `If-None-Match` names"},
         errors=(*_READ, RangeNotSatisfiable),
+        reads=_CONDITIONS,
         headers={"ETag": "Changes whenever the file does", "Accept-Ranges": "bytes", **_DOWNLOAD_HEADERS},
     ),
     Route(
@@ -229,6 +240,7 @@ FILE_ROUTES = [
         body_optional=True,
         returns=FileView,
         errors=(*_WRITE, FileNotFound, FileChanged),
+        reads=_EXPECTATIONS,
         description="The body is the file's new content, at once; directories above it are made. `If-Match` with the "
         "file's ETag refuses to overwrite what somebody else has changed, `If-None-Match: *` to overwrite at all.",
     ),

@@ -69,7 +69,8 @@ def _operation(route: Route, schemas: Schemas) -> Json:
         "responses": {**_successes(route, schemas), **parts.error_responses(route)},
     }
     parameters = [parts.path_parameter(name) for name in route.parameters] + schemas.query(route)
-    if route.ticket:
+    parameters += [parts.header_parameter(header) for header in route.reads]
+    if route.ticket and not any(parameter["name"] == "ticket" for parameter in parameters):
         parameters.append(parts.TICKET)
     if parameters:
         operation["parameters"] = parameters

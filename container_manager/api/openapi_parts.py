@@ -3,7 +3,7 @@
 from typing import Any
 
 from container_manager.api.errors import CHALLENGE, status_of, v1_type
-from container_manager.api.route import Route
+from container_manager.api.route import RequestHeader, Route
 from container_manager.errors import (
     AppError,
     ContainerNotFound,
@@ -136,6 +136,13 @@ def path_parameter(name: str) -> Json:
     """A parameter of the path."""
     known = _PARAMETERS.get(name, {"schema": {"type": "string"}})
     return {"name": name, "in": "path", "required": True, **known}
+
+
+def header_parameter(header: RequestHeader) -> Json:
+    """A header of the request."""
+    schema = {"type": "string"} | ({"pattern": header.pattern} if header.pattern else {})
+    about = {"description": header.about, "required": header.required}
+    return {"name": header.name, "in": "header", **about, "schema": schema}
 
 
 def media_schema(media: str) -> Json:

@@ -34,6 +34,16 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestHeader:
+    """A header that the handler reads. `pattern` is what a useful value looks like, for the documentation."""
+
+    name: str
+    about: str
+    pattern: str = ""
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One method on one path. `action` is its name in the audit log ("container.start")."""
 
@@ -54,6 +64,8 @@ class Route:
     """With `consumes`: whether the handler can do without a body."""
     also: Mapping[int, str] = field(default_factory=dict)
     """Other statuses of success (206, 304 …) and what each means."""
+    reads: tuple[RequestHeader, ...] = ()
+    """Headers of the request that say more than those of every request."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Headers of the answer that a client may want, and what each says."""
     open: bool = False

@@ -5,7 +5,7 @@ from aiohttp import web
 from container_manager.api.answers import json_response
 from container_manager.api.bodies import raw
 from container_manager.api.context import note, services_of
-from container_manager.api.route import Route
+from container_manager.api.route import RequestHeader, Route
 from container_manager.api.schemas.files import RemovedView, UploadBody, UploadsView, UploadView, moment
 from container_manager.errors import (
     BadZip,
@@ -168,9 +168,10 @@ UPLOAD_ROUTES = [
             IoError,
             NoSpace,
         ),
+        reads=(RequestHeader(OFFSET, "Where the part begins", r"^\d{1,18}$", required=True),),
         headers=_OFFSET_HEADER,
-        description=f"The header `{OFFSET}` says where the part begins; where the upload stands, `GET` tells. The last "
-        "part is answered when everything is in the container, `state` is `done` then.",
+        description="Where the upload stands, `GET` tells. The last part is answered when everything "
+        "is in the container, `state` is `done` then.",
     ),
     Route(
         "DELETE",

@@ -8,6 +8,14 @@ from pydantic_core import PydanticCustomError
 T = TypeVar("T")
 
 
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Integer = Annotated[int, BeforeValidator(_whole)]
+"""A whole number in a body: 80, or 80.0, which is the same to JSON."""
+
+
 class Body(BaseModel):
     """A JSON body: no key that is not declared, no "1" for 1."""
 

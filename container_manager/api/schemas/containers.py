@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from container_manager.api.schemas.base import Body, Commas, Query, fault
+from container_manager.api.schemas.base import Body, Commas, Integer, Query, fault
 from container_manager.api.schemas.fields import (
     Address,
     CommandLine,
@@ -15,8 +15,11 @@ from container_manager.api.schemas.fields import (
     Name,
     Restart,
     Seconds,
+    ShellLine,
     Tags,
     User,
+    Words,
+    split_command,
 )
 from container_manager.models import PortMapping, Protocol, Resources, Status
 
@@ -24,8 +27,8 @@ from container_manager.models import PortMapping, Protocol, Resources, Status
 class PortBody(Body):
     """One port to publish. Without `host` (or 0) the engine chooses a free one."""
 
-    host: int = Field(0, ge=0, le=65535)
-    container: int = Field(ge=1, le=65535)
+    host: Integer = Field(0, ge=0, le=65535)
+    container: Integer = Field(ge=1, le=65535)
     protocol: Protocol = "tcp"
     host_ip: Address | None = None
 
@@ -51,8 +54,8 @@ class ResourcesBody(Body):
     """Limits; what is left out keeps its value, at creation the default of the server."""
 
     cpus: float | None = Field(None, ge=0.01, le=4096, allow_inf_nan=False, examples=[1.0])
-    memory: Memory | None = Field(None, examples=["512m"])
-    pids: int | None = Field(None, ge=1, le=4194304, examples=[256])
+    memory: Memory | None = None
+    pids: Integer | None = Field(None, ge=1, le=4194304, examples=[256])
 
     def limits(self) -> Resources:
         """As the services know it."""
@@ -129,14 +132,19 @@ class LogsQuery(Query):
     timestamps: bool = False
 
 
+def _words(value: list[str]) -> list[str]:
+    split_command(value)
+    return value
+
+
 class ExecBody(Body):
     """A command to run in the container. A string is run by the shell, a list as it stands."""
 
     may_hold_nul = frozenset({"stdin"})
 
-    command: CommandLine
+    command: ShellLine | Annotated[Words, AfterValidator(_words)]
     user: User | None = None
-    workdir: str | None = Field(None, pattern=r"^/", max_length=4096)
+    workdir: str | None = Field(None, pattern=r"^/", max_length=4095)
     env: Environment | None = None
     stdin: str = Field("", description="Given to the command as it is", max_length=4 << 20)
     timeout: float | None = Field(

@@ -3,11 +3,11 @@
 import ipaddress
 import re
 import shlex
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from container_manager.api.schemas.base import fault
+from container_manager.api.schemas.base import Integer, fault
 from container_manager.models import parse_cuid
 from container_manager.settings import parse_size
 from container_manager.store.compose_file import OWN_VARIABLES
@@ -111,20 +111,58 @@ def split_command(command: str | list[str]) -> tuple[str, ...]:
     return words
 
 
+def _line(value: str) -> str:
+    if len(value.encode("utf-8", "surrogatepass")) >= LONGEST_STRING:
+        raise fault("VALUE_TOO_LONG", f"A command line has less than {LONGEST_STRING} bytes")
+    return value
+
+
 def _command(value: str | list[str]) -> str | list[str]:
     split_command(value)
     return value
 
 
-Image = Annotated[str, AfterValidator(_image), Field(examples=["python:3.12-slim"])]
-Name = Annotated[str, AfterValidator(_name), Field(examples=["student-7"])]
-Tag = Annotated[str, AfterValidator(_tag)]
+def _documented(*examples: Any, **schema: Any) -> Any:
+    """What the OpenAPI document says of a rule that is checked, with a better message, by a function above."""
+    return Field(examples=list(examples) or None, json_schema_extra=schema)
+
+
+_ACCOUNT = r"([A-Za-z_][A-Za-z0-9_.-]{0,31}|\d{1,9})"
+_MEMORY = r"(([6-9]|[1-9]\d{1,8})(\.\d{1,3})?[mM]|[1-9]\d{0,8}(\.\d{1,3})?[gG])[bB]?"
+_VARIABLES = {"propertyNames": {"pattern": f"^{_VARIABLE.pattern}$", "not": {"enum": list(OWN_VARIABLES)}}}
+
+Image = Annotated[
+    str, AfterValidator(_image), _documented("python:3.12-slim", pattern=f"^{_IMAGE}$", minLength=1, maxLength=400)
+]
+Name = Annotated[str, AfterValidator(_name), _documented("student-7", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+Tag = Annotated[
+    str,
+    AfterValidator(_tag),
+    _documented(pattern=r"^[^,\u0000-\u001f\u007f\u0085\u2028\u2029]+$", minLength=1, maxLength=128),
+]
 Tags = Annotated[list[Tag], Field(max_length=64, examples=[["web", "production"]])]
-User = Annotated[str, AfterValidator(_user), Field(examples=["1000:1000"])]
-Restart = Annotated[str, AfterValidator(_restart), Field(examples=["unless-stopped"])]
-Memory = Annotated[str, AfterValidator(_memory)]
-Address = Annotated[str, AfterValidator(_address)]
-Seconds = Annotated[int, Field(ge=0, le=10**9)]
-Environment = Annotated[dict[str, str], AfterValidator(check_environment), Field(max_length=4096)]
-EnvironmentChanges = Annotated[dict[str, str | None], AfterValidator(check_environment), Field(max_length=4096)]
-CommandLine = Annotated[str | list[str], AfterValidator(_command), Field(examples=[["sleep", "300"]])]
+User = Annotated[str, AfterValidator(_user), _documented("1000:1000", pattern=f"^{_ACCOUNT}(:{_ACCOUNT})?$")]
+Restart = Annotated[
+    str,
+    AfterValidator(_restart),
+    _documented("unless-stopped", pattern=r"^(no|always|unless-stopped|on-failure(:[1-9]\d{0,4})?)$"),
+]
+Memory = Annotated[str, AfterValidator(_memory), _documented("512m", pattern=f"^{_MEMORY}$")]
+Address = Annotated[
+    str, AfterValidator(_address), _documented("127.0.0.1", anyOf=[{"format": "ipv4"}, {"format": "ipv6"}])
+]
+Seconds = Annotated[Integer, Field(ge=0, le=10**9)]
+Environment = Annotated[
+    dict[str, str], AfterValidator(check_environment), Field(max_length=4096, json_schema_extra=_VARIABLES)
+]
+EnvironmentChanges = Annotated[
+    dict[str, str | None], AfterValidator(check_environment), Field(max_length=4096, json_schema_extra=_VARIABLES)
+]
+Words = Annotated[list[str], Field(min_length=1, max_length=4096)]
+CommandLine = Annotated[
+    Annotated[str, Field(min_length=1)] | Words, AfterValidator(_command), Field(examples=[["sleep", "300"]])
+]
+ShellLine = Annotated[
+    str, AfterValidator(_line), Field(min_length=1, max_length=LONGEST_STRING - 1, examples=["ls -la /tmp"])
+]
+"""A line for the container's shell, which alone knows what is wrong in it."""

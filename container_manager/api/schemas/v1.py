@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from container_manager.api.schemas.base import Answer, Body, Query, fault
-from container_manager.api.schemas.fields import CommandLine, Image, Name, User, check_environment
+from container_manager.api.schemas.fields import CommandLine, Environment, Image, Name, ShellLine, User
 from container_manager.api.schemas.v1_forms import Ports, Volumes
 
 LONGEST_PASSWORD = 512
@@ -22,9 +22,7 @@ class CreateNamed(Body):
     image: Image
     name: Name
     command: CommandLine | None = Field(None, description="A string is split as a shell splits words")
-    environment: Annotated[dict[str, str], AfterValidator(check_environment)] = Field(
-        default_factory=dict, max_length=4096, examples=[{"ENV_VAR": "value"}]
-    )
+    environment: Environment = Field(default_factory=dict, examples=[{"ENV_VAR": "value"}])
     ports: Ports = Field(default_factory=dict)
     volumes: Volumes = Field(default_factory=dict)
     user: User | None = None
@@ -112,7 +110,7 @@ class ContainerLogs(Answer):
 class ExecuteCommand(Body):
     """A command line for the container's shell."""
 
-    command: str = Field(min_length=1, max_length=100_000, examples=["ls -la /tmp"])
+    command: ShellLine
     user: User | None = None
 
 
@@ -179,7 +177,10 @@ class AddFile(Body):
 
     may_hold_nul = frozenset({"content"})
 
-    dest_path: Annotated[str, AfterValidator(_path)] = Field(examples=["/srv/myfile.txt"])
+    dest_path: Annotated[str, AfterValidator(_path)] = Field(
+        examples=["/srv/myfile.txt"],
+        json_schema_extra={"pattern": r"^(/\.?[^/.\u0000][^/\u0000]{0,60})+$", "maxLength": 1000},
+    )
     content: str
     encoding: Literal["utf8", "base64"] = Field("utf8", description="base64 for bytes that are no text")
 

@@ -74,14 +74,18 @@ Ports = Annotated[
         description='Host to container, `{"8080": "80"}`, or, with a protocol in the key, container to host, '
         '`{"80/tcp": 8080}`',
         examples=[{"8080": "80"}],
+        json_schema_extra={"propertyNames": {"pattern": r"^(\d{1,3}(\.\d{1,3}){3}:)?\d{1,5}(/(tcp|udp|sctp))?$"}},
     ),
 ]
+
+
+Target = Annotated[str, Field(pattern="^/", examples=["/data"])]
 
 
 class Bind(Body):
     """Where a host path goes, in Docker's library: the value of a map of volumes."""
 
-    bind: str
+    bind: Target
     mode: Literal["rw", "ro"] = "rw"
 
 
@@ -89,8 +93,8 @@ class Mount(Body):
     """A volume in Compose's long form."""
 
     type: Literal["bind"] = "bind"
-    source: str
-    target: str
+    source: str = Field(min_length=1)
+    target: Target
     read_only: bool = False
 
 
