@@ -83,11 +83,19 @@ class OwnEngine:
         # It goes with its dockerd, a little later; a new one would take it for its own.
         await eventually(lambda: not self._containerd(), what="the end of its containerd")
 
+    async def recover(self) -> None:
+        """Whatever was done to it: it runs."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self.send(signal.SIGCONT)
+        else:
+            await self.start()
+
     async def close(self) -> None:
         """Remove its containers, end it and its containerd, remove its folder."""
         if self._process is None:
             return
-        self.send(signal.SIGCONT)
+        await self.recover()
         with contextlib.suppress(AssertionError, TimeoutError):
             if ids := (await self.docker("ps", "--all", "--quiet")).split():
                 await self.docker("rm", "--force", *ids)
