@@ -66,9 +66,7 @@ async def server(data_dir: Path) -> AsyncIterator[Server]:
         "PYTHONPATH": str(Path(__file__).parents[1]),
     }  # fmt: skip
     log = data_dir / "server.out"
-    with log.open("wb") as output:
-        command = [sys.executable, "-m", "container_manager"]
-        process = subprocess.Popen(command, cwd=data_dir, env=environment, stdout=output, stderr=output)
+    process = started(environment, data_dir, log)
     try:
         while "http://" not in log.read_text():
             assert process.poll() is None, log.read_text()
@@ -81,6 +79,12 @@ async def server(data_dir: Path) -> AsyncIterator[Server]:
     finally:
         process.terminate()
         process.wait()
+
+
+def started(environment: dict[str, str], where: Path, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "container_manager"]
+        return subprocess.Popen(command, cwd=where, env=environment, stdout=output, stderr=output)
 
 
 class Watch:
@@ -148,6 +152,10 @@ def small_tree(root: Path, count: int) -> None:
         (directory / f"{number}.txt").write_text(" ".join(random.choices(words, k=180)))
 
 
+def sizes_of(tree: Path) -> list[int]:
+    return [path.stat().st_size for path in tree.rglob("*") if path.is_file()]
+
+
 def run(command: list[str], where: Path, output: Path | None = None) -> float:
     start = time.perf_counter()
     with (output or Path(os.devnull)).open("wb") as stdout:
@@ -164,7 +172,8 @@ async def timed(action: Callable[[], Awaitable[Any]]) -> float:
 async def in_and_out(work: Path, name: str, tree: Path, rounds: int) -> dict[str, Any]:
     """One tree as an archive into a container and out again, against unzip and `zip -r -`; the best of `rounds`."""
     archive = work / f"{name}.zip"
-    size = sum(path.stat().st_size for path in tree.rglob("*") if path.is_file())
+    sizes = sizes_of(tree)
+    size = sum(sizes)
     zips, unzips, ins, outs = [], [], [], []
     told: dict[str, Any] = {}
     for turn in range(rounds):
@@ -182,7 +191,7 @@ async def in_and_out(work: Path, name: str, tree: Path, rounds: int) -> dict[str
                 outs.append(time.perf_counter() - start)
             told = {"in": watch_in.told(), "out": watch_out.told()}
     return {
-        "files": sum(1 for path in tree.rglob("*") if path.is_file()),
+        "files": len(sizes),
         "mib": round(size / MIB, 1),
         "archive_mib": round(archive.stat().st_size / MIB, 1),
         "unzip_s": round(min(unzips), 3),
@@ -233,7 +242,7 @@ async def main() -> None:
         work = Path(name)
         source_tree(work / "source", 650 * MIB)
         small_tree(work / "small", 20_000)
-        figures = {
+        figures: dict[str, Any] = {
             "source code": await in_and_out(work, "source", work / "source", arguments.rounds),
             "20,000 small files": await in_and_out(work, "small", work / "small", arguments.rounds),
         }
