@@ -301,8 +301,10 @@ def test_a_mount_is_made_found_and_removed(mounts: Mounts) -> None:
 
 
 def test_the_start_removes_litter_and_makes_what_is_missing(mounts: Mounts) -> None:
-    known, kept = new_cuid(), new_cuid()
+    known, kept, cut_off = new_cuid(), new_cuid(), new_cuid()
     mounts.create(kept)
+    (mounts.layout.mount(kept) / "file").touch()
+    mounts.create(cut_off)
     (mounts.staging.path / "0123/tree/deep").mkdir(parents=True)
     (mounts.staging.path / "file").write_text("litter")
     mounts.sweep({known})
