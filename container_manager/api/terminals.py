@@ -37,7 +37,7 @@ async def connect(request: web.Request, *, cuid: Cuid, query: ConnectQuery) -> w
     """Attach to a session, or open one, over a websocket."""
     services, exchange = services_of(request), request[EXCHANGE]
     terminals, socket = services.terminals, new_socket()
-    grant = terminals.tickets.take(query.ticket)
+    grant = terminals.tickets.take(request.query.get("ticket"))
     role = query.role or (grant.role if grant is not None else "owner")
     if query.session is not None:
         session = terminals.joinable(cuid, query.session, role, grant)

@@ -33,15 +33,17 @@ class PtyProcess:
         self._reader: Reader | None = None
         self._writer = Writer()
         self._empty = asyncio.Event()
+        self._heard = False
         self._quiet: asyncio.TimerHandle | None = None
 
     async def start(self, output: Output) -> None:
         """Start it on a terminal that has its size from the beginning."""
         self._master, slave = os.openpty()
+        started_at = self._size
         try:
             if self._raw:
                 tty.setraw(slave, termios.TCSANOW)
-            self._set_size()
+            self._set_size(self._size)
             name = os.ttyname(slave)
             await self._child.spawn(
                 [
@@ -58,6 +60,11 @@ class PtyProcess:
             os.close(slave)
 
         def received(data: bytes) -> None:
+            if not self._heard:
+                self._heard = True
+                if self._size != started_at:
+                    # It set up its terminal for the size at its start, perhaps after it was told of this one.
+                    self._tell_size_again()
             if self._quiet is not None:
                 self._wait_for_quiet()
             output("stdout", data)
@@ -85,12 +92,17 @@ class PtyProcess:
         """Set the terminal's size; the kernel tells the foreground process."""
         if size != self._size:
             self._size = size
-            self._set_size()
+            self._set_size(size)
 
-    def _set_size(self) -> None:
+    def _tell_size_again(self) -> None:
+        # The kernel tells of changes alone.
+        self._set_size(Size(self._size.cols, self._size.rows + 1))
+        self._set_size(self._size)
+
+    def _set_size(self, size: Size) -> None:
         if self._master >= 0:
             with contextlib.suppress(OSError):
-                packed = struct.pack("HHHH", self._size.rows, self._size.cols, 0, 0)
+                packed = struct.pack("HHHH", size.rows, size.cols, 0, 0)
                 fcntl.ioctl(self._master, termios.TIOCSWINSZ, packed)
 
     def pause(self) -> None:

@@ -36,7 +36,6 @@ class ConnectQuery(Query):
     record: Annotated[bool | None, Field(description="Record the new session; RECORD_SESSIONS by default")] = None
     session: SessionId | None = None
     role: Annotated[Role | None, Field(description="With `session`: owner types and ends, helper types")] = None
-    ticket: Annotated[str | None, Field(max_length=100, description="From POST /ws-tickets")] = None
 
     @property
     def size(self) -> Size | None:
