@@ -28,9 +28,9 @@ class ServerProcess:
         self.url = ""
 
     @classmethod
-    async def spawn(cls, data_dir: Path, **settings: str) -> Self:
+    async def spawn(cls, data_dir: Path, log: str = "server.out", **settings: str) -> Self:
         """Start it; it may or may not come to serve."""
-        data_dir.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(data_dir.mkdir, parents=True, exist_ok=True)
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
@@ -43,8 +43,8 @@ class ServerProcess:
             "PYTHONPATH": str(ROOT),
             **settings,
         }
-        log = data_dir.with_name(f"{data_dir.name}.out")
-        with log.open("wb") as output:
+        path = data_dir / log
+        with path.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "container_manager"),
                 cwd=data_dir.parent,
@@ -54,7 +54,7 @@ class ServerProcess:
                 stderr=output,
                 start_new_session=True,
             )
-        return cls(process, log)
+        return cls(process, path)
 
     @classmethod
     async def serving(cls, data_dir: Path, **settings: str) -> Self:

@@ -1,18 +1,20 @@
 """What a server leaves when it is killed, and how it ends when it is asked to."""
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from processes import ServerProcess
+from processes import ServerProcess, processes_with
 from ruamel.yaml import YAML
 
-from harness import BUSYBOX, docker, eventually, make_settings, remove_containers, zipped
+from container_manager.engine.orphans import mark
+from harness import BUSYBOX, PATIENCE, docker, eventually, make_settings, remove_containers, zipped
 
 KILLS = 52
 LINES = 2
@@ -41,18 +43,13 @@ class Line:
         self.data_dir = data_dir
         self.random = random.Random(seed)
         self.known: dict[str, Known] = {}
-        self.names: dict[str, str] = {}
         self.answered = 0
         self.cut_off = 0
 
     # --- what clients do ------------------------------------------------------------------
 
     async def create(self, http: aiohttp.ClientSession) -> None:
-        body = {"image": BUSYBOX, "command": FOREVER, "env": {"VALUE": "0"}, "resources": {"pids": 200}}
-        async with http.post("/containers", json=body) as response:
-            answer = await response.json()
-            assert response.status == 201, answer
-        self.known[answer["cuid"]] = Known()
+        self.known[await created(http)] = Known()
 
     async def patch(self, http: aiohttp.ClientSession, cuid: str) -> None:
         value = str(self.random.randrange(10**9))
@@ -216,3 +213,131 @@ async def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_left(tmp_
     # The kills came while there was something to kill.
     assert sum(line.cut_off for line in lines) > KILLS / 2
     assert sum(line.answered for line in lines) > KILLS / 2
+
+
+async def test_programs_of_a_killed_server_end_with_the_next_start(tmp_path: Path, busybox: str) -> None:
+    data_dir = tmp_path / "data"
+    first = await ServerProcess.serving(data_dir, **QUICK)
+    marked = mark(data_dir)
+    await eventually(lambda: len(processes_with(marked)) == 1, what="the program that follows the engine")
+    await first.kill()
+    second = await ServerProcess.serving(data_dir, **QUICK)
+    try:
+        await eventually(lambda: len(processes_with(marked)) == 1, what="the end of the killed server's programs")
+    finally:
+        assert await second.end() == 0, second.said
+    assert processes_with(marked) == []
+
+
+async def test_files_that_are_to_be_kept_outlive_a_kill(tmp_path: Path, busybox: str) -> None:
+    """A mount without a Compose file is kept unless it is empty."""
+    data_dir = tmp_path / "data"
+    server = await ServerProcess.serving(data_dir, **QUICK)
+    try:
+        async with server.client() as http:
+            cuids = [await created(http) for _ in range(2)]
+            await uploaded(http, cuids[0], {"kept.txt": "kept"})
+            for cuid in cuids:
+                async with http.delete(f"/containers/{cuid}?keep_files=true") as response:
+                    assert response.status == 200
+        await server.kill()
+        server = await ServerProcess.serving(data_dir, **QUICK)
+        assert (data_dir / "mounts" / cuids[0] / "kept.txt").read_text() == "kept"
+        assert not (data_dir / "mounts" / cuids[1]).exists()
+    finally:
+        await server.end()
+
+
+async def test_a_data_directory_has_one_server(tmp_path: Path, engine: str) -> None:
+    data_dir = tmp_path / "data"
+    first = await ServerProcess.serving(data_dir)
+    try:
+        second = await ServerProcess.spawn(data_dir, log="second.out")
+        async with asyncio.timeout(PATIENCE):
+            assert await second.process.wait() != 0
+        said = second.said.strip().splitlines()
+        assert len(said) == 1
+        assert f"DATA_DIR is in use: another server (process {first.process.pid})" in said[0]
+        async with first.client() as http, http.get("/healthz") as response:
+            assert response.status == 200
+        assert len(processes_with(mark(data_dir))) == 1
+    finally:
+        assert await first.end() == 0, first.said
+
+
+async def test_sigterm_ends_terminals_streams_and_uploads(tmp_path: Path, busybox: str) -> None:
+    data_dir, settings = tmp_path / "data", {**QUICK, "STOP_TIMEOUT": "5"}
+    server = await ServerProcess.serving(data_dir, **settings)
+    try:
+        async with server.client() as http, contextlib.AsyncExitStack() as stack:
+            cuid = await created(http, start=True)
+            terminal = await stack.enter_async_context(http.ws_connect(f"/ws/{cuid}?mode=shell"))
+            watcher = await stack.enter_async_context(http.ws_connect(f"/ws/{cuid}"))
+            await terminal.send_json({"type": "stdin", "data": "sleep 1000\n", "encoding": "utf8"})
+            logs = await stack.enter_async_context(http.get(f"/containers/{cuid}/logs?follow=true"))
+            events = await stack.enter_async_context(http.get("/events"))
+            upload = asyncio.create_task(trickled(http, cuid))
+            codes = [asyncio.create_task(close_code(websocket)) for websocket in (terminal, watcher)]
+            inside = "ps | grep -c '[s]leep 1000$'"
+            await eventually(lambda: exec_in(cuid, inside) == "1", what="the terminal's command")
+            await eventually(lambda: any((data_dir / "staging" / "work").iterdir()), what="the upload")
+
+            code = await server.end(5 + PATIENCE / 4)
+
+            assert code == 0, server.said
+            assert "Traceback" not in server.said
+            assert await asyncio.gather(*codes) == [aiohttp.WSCloseCode.GOING_AWAY] * 2
+            for stream in (logs, events):
+                with contextlib.suppress(*GONE):
+                    await stream.read()
+            await upload
+        # Containers go on; what the terminal had started does not.
+        assert at_engine(data_dir) == {cuid: "running"}
+        assert exec_in(cuid, inside) == "0"
+        assert processes_with(mark(data_dir)) == []
+        assert not list((data_dir / "staging" / "work").iterdir())
+        assert not list((data_dir / "mounts" / cuid).iterdir())
+        actions = [json.loads(line) for line in (data_dir / "logs" / "actions.jsonl").read_text().splitlines()]
+        assert [entry["action"] for entry in actions].count("session.closed") == 2
+        assert [entry["action"] for entry in actions].count("files.upload") == 1
+    finally:
+        await server.kill()
+        await asyncio.to_thread(remove_containers, make_settings(data_dir))
+
+
+async def created(http: aiohttp.ClientSession, **fields: Any) -> str:
+    body = {"image": BUSYBOX, "command": FOREVER, "env": {"VALUE": "0"}, "resources": {"pids": 200}, **fields}
+    async with http.post("/containers", json=body) as response:
+        answer = await response.json()
+        assert response.status == 201, answer
+        return str(answer["cuid"])
+
+
+async def uploaded(http: aiohttp.ClientSession, cuid: str, files: dict[str, str]) -> None:
+    headers = {"Content-Type": "application/zip"}
+    async with http.post(f"/containers/{cuid}/upload-zip", data=zipped(files), headers=headers) as response:
+        assert response.status == 200, await response.text()
+
+
+async def trickled(http: aiohttp.ClientSession, cuid: str) -> None:
+    """An upload that would take for ever. It is cut off, or refused."""
+
+    async def body() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 70_000
+            await asyncio.sleep(0.02)
+
+    with contextlib.suppress(*GONE):
+        headers = {"Content-Type": "application/zip"}
+        async with http.post(f"/containers/{cuid}/upload-zip", data=body(), headers=headers) as response:
+            assert response.status >= 400
+
+
+async def close_code(websocket: aiohttp.ClientWebSocketResponse) -> int | None:
+    async for _ in websocket:
+        pass
+    return websocket.close_code
+
+
+def exec_in(cuid: str, script: str) -> str:
+    return docker("exec", cuid, "sh", "-c", f"{script} || true").strip()
