@@ -1,6 +1,7 @@
 // Modal dialogs on <dialog>: focus is kept inside and goes back by itself.
 
 import { h } from "./dom.js";
+import { field } from "./forms.js";
 import { icon } from "./icons.js";
 
 /** Is a dialog open? Page-wide shortcuts stay silent then. */
@@ -85,7 +86,7 @@ export function ask(heading, { label, value = "", button = "OK", hint = "" }) {
           close(input.value.trim());
         },
       },
-      h("label", { class: "field" }, h("span", {}, label), input, hint && h("small", {}, hint)),
+      field("text", label, input, hint),
       h(
         "footer",
         { class: "dialog-foot" },

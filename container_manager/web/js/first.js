@@ -4,6 +4,9 @@
   const stored = localStorage.getItem("theme");
   if (stored === "light" || stored === "dark") document.documentElement.dataset.theme = stored;
 
+  // Opened as http://user:password@host/, a page may fetch nothing: go on without, the browser knows them now.
+  if (new URL(document.baseURI).username) return location.replace(location.href);
+
   // A module or style sheet that was cut off on its way (a browser cuts every connection when a network interface
   // comes or goes, as one does with each container) would leave an empty page: load it again, a few times at most.
   // main.js ends the count.

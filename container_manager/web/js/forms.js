@@ -2,9 +2,19 @@
 
 import { h } from "./dom.js";
 
+let ids = 0;
+
 /** A labelled control. `name` is the API's name of the field, so that a fault finds it. */
 export function field(name, label, control, hint = "") {
-  return h("label", { class: "field", dataset: { field: name } }, h("span", {}, label), control, hint && h("small", {}, hint));
+  control.id = `field-${(ids += 1)}`;
+  if (hint) control.setAttribute("aria-describedby", `${control.id}-hint`);
+  return h(
+    "div",
+    { class: "field", dataset: { field: name } },
+    h("label", { for: control.id }, label),
+    control,
+    hint && h("small", { id: `${control.id}-hint` }, hint),
+  );
 }
 
 /** A heading with controls below that are not one control. */

@@ -28,6 +28,7 @@ const CONSOLES = ["logs", "terminal"];
 export function containerPage(cuid) {
   const panes = new Map();
   let selected = "";
+  let parameters = new URLSearchParams();
   let beside = localStorage.getItem("beside") === "true";
   let shownContainer = null;
 
@@ -86,7 +87,7 @@ export function containerPage(cuid) {
   }
 
   /** Make and show the panes that the tab asks for. */
-  function arrange(parameters = new URLSearchParams()) {
+  function arrange() {
     if (!shownContainer || !selected) return;
     const console = CONSOLES.includes(selected);
     const wanted = console && beside ? CONSOLES : [selected];
@@ -97,7 +98,6 @@ export function containerPage(cuid) {
       pane.element.dataset.pane = key;
       panes.set(key, pane);
     }
-    // One order whichever was opened first, so that the two consoles never change sides.
     content.append(...TABS.map(([key]) => panes.get(key)?.element).filter((pane) => pane && !pane.isConnected));
     content.classList.toggle("panes-beside", wanted.length > 1);
     body.dataset.tab = selected;
@@ -137,9 +137,10 @@ export function containerPage(cuid) {
     kind: "container",
     cuid,
     element,
-    select(tab, parameters) {
+    select(tab, given) {
+      parameters = given;
       selected = TABS.some(([key]) => key === tab) ? tab : "overview";
-      arrange(parameters);
+      arrange();
     },
     selectIndex(index) {
       if (TABS[index]) location.hash = `#/c/${cuid}/${TABS[index][0]}`;

@@ -42,7 +42,7 @@ function form(close) {
   const ports = portsEditor();
   const commandField = field("command", "Command", command, "Split into words as a shell does. Use sh -c '…' for pipes.");
   commandField.hidden = true;
-  const errors = h("p", { class: "field-error", role: "alert" });
+  const errors = h("p", { class: "form-error", role: "alert" });
   const submit = h("button", { type: "submit", class: "button button-primary" }, "Create");
   const runs = () => element.elements.runs.value;
 

@@ -81,7 +81,7 @@ function editor({ cuid, path, shown, fresh, close, onDirty, onSaved }) {
   let stored = shown.text;
   const area = h("textarea", { class: "code-editor", "aria-label": `Content of ${path}`, value: stored, spellcheck: "false", autocapitalize: "off", autofocus: true, wrap: "off" });
   const state = h("span", { class: "soft", role: "status" });
-  const problem = h("p", { class: "field-error", role: "alert" });
+  const problem = h("p", { class: "form-error", role: "alert" });
   const save = h("button", { type: "submit", class: "button button-primary" }, fresh ? "Create" : "Save");
   const form = h(
     "form",

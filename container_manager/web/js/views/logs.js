@@ -125,6 +125,7 @@ export function logsPane(first) {
       try {
         await readOne(stream.signal);
         readRun = reading;
+        if (!ALIVE.includes(container.status)) continue;
       } catch (error) {
         if (stream.signal.aborted) continue;
         // Without a status the connection was cut: the loop goes on with a new one.

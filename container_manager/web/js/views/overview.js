@@ -142,7 +142,7 @@ function editForm(container, close) {
   const pidsInput = text(pids, { inputmode: "numeric" });
   const env = environmentEditor(container.env);
   const ports = portsEditor(container.ports);
-  const errors = h("p", { class: "field-error", role: "alert" });
+  const errors = h("p", { class: "form-error", role: "alert" });
   const submit = h("button", { type: "submit", class: "button button-primary" }, "Save");
   const running = container.status === "running" || container.status === "paused";
   const form = h(

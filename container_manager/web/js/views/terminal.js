@@ -10,6 +10,7 @@ import { openScreen } from "../terminal/screen.js";
 import { touchKeys } from "../terminal/touch_keys.js";
 import { complain, toast } from "../toast.js";
 
+const roleIn = (parameters) => (parameters.get("role") === "observer" ? "observer" : "owner");
 const remembered = (cuid) => `session:${cuid}`;
 
 export function terminalPane(first, parameters) {
@@ -19,7 +20,7 @@ export function terminalPane(first, parameters) {
   let link = null;
   let sessions = [];
   let sid = null;
-  let role = parameters.get("role") === "observer" ? "observer" : "owner";
+  let role = roleIn(parameters);
   // What the pane shows is this one word: idle, opening, live, lost, ended, refused.
   let phase = "idle";
   let why = "";
@@ -254,8 +255,14 @@ export function terminalPane(first, parameters) {
       render();
       if (started && !link && phase !== "opening") begin();
     },
-    shown(visible) {
+    shown(visible, given) {
       if (!visible) return;
+      const named = given.get("session");
+      if (named && named !== wanted) {
+        wanted = named;
+        role = roleIn(given);
+        if (running()) begin();
+      }
       resize();
       if (phase === "live") screen.term.focus();
     },

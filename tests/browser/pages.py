@@ -1,0 +1,83 @@
+"""What tests in the browser share: the server as its API shows it, and the ways of loading and dropping."""
+
+import base64
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import requests
+from playwright.sync_api import Error, Locator, Page, expect
+
+from harness import zipped
+
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
+
+Visit = Callable[..., Page]
+"""`visit("#/", viewport=…)` opens a page as a user of its own."""
+
+
+class Site:
+    """The server, as the API shows it: for what a test needs beside the page."""
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self.url = url
+        self.credentials = (user, password)
+        self.authorization = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+    def api(self, method: str, path: str, **options: Any) -> requests.Response:
+        """One request, which must succeed."""
+        response = requests.request(method, self.url + path, auth=self.credentials, timeout=60, **options)
+        assert response.ok, response.text
+        return response
+
+    def create(self, image: str, *, files: Mapping[str, str] | None = None, start: bool = False, **given: Any) -> str:
+        """A container with these files; its cuid."""
+        cuid = str(self.api("POST", "/containers", json={"image": image, **given}).json()["cuid"])
+        if files:
+            headers = {"Content-Type": "application/zip"}
+            self.api("POST", f"/containers/{cuid}/upload-zip", data=zipped(files), headers=headers)
+        if start:
+            self.api("POST", f"/containers/{cuid}/start")
+        return cuid
+
+    def read(self, cuid: str, path: str) -> bytes:
+        """A file of a container."""
+        return self.api("GET", f"/containers/{cuid}/download", params={"path": path}).content
+
+
+def steadily(load: Callable[[], object]) -> None:
+    """Load a page. Containers come and go on this machine, and Chromium cuts its connections each time."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while True:
+        try:
+            load()
+            return
+        except Error as error:
+            if "ERR_NETWORK_CHANGED" not in error.message or time.monotonic() > deadline:
+                raise
+
+
+def drop(page: Page, selector: str, name: str, content: bytes) -> None:
+    """Drop one file onto an element."""
+    transfer = page.evaluate_handle(
+        """([name, content]) => {
+            const transfer = new DataTransfer();
+            const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
+            transfer.items.add(new File([bytes], name));
+            return transfer;
+        }""",
+        [name, base64.b64encode(content).decode()],
+    )
+    for event in ("dragenter", "dragover", "drop"):
+        page.dispatch_event(selector, event, {"dataTransfer": transfer})
+
+
+def tab(page: Page, name: str) -> None:
+    """Go to a tab of the container."""
+    page.get_by_role("link", name=name, exact=True).click()
+
+
+def row(page: Page, name: str) -> Locator:
+    """A container's row in the list."""
+    return page.locator(".row", has=page.get_by_role("link", name=name, exact=True))

@@ -1,0 +1,181 @@
+"""A program in the browser, from nothing to gone; its files; its log; what the page says when something is wrong."""
+
+import re
+from pathlib import Path
+
+from pages import Site, Visit, drop, row, steadily, tab
+from playwright.sync_api import expect
+
+from harness import PYTHON_IMAGE, zipped
+
+BOOT = """
+import os, time
+print("hello from", os.environ["GREETING"])
+while True:
+    time.sleep(1)
+"""
+
+COUNTER = """
+import itertools, time
+for number in itertools.count():
+    print("line", number)
+    time.sleep(0 if number < 400 else 0.05)
+"""
+
+
+def test_from_nothing_to_gone(visit: Visit) -> None:
+    page = visit()
+    expect(page.get_by_role("heading", name="Run your first program")).to_be_visible()
+
+    page.get_by_role("button", name="Create a container").click()
+    dialog = page.get_by_role("dialog", name="New container")
+    dialog.get_by_label("Image", exact=True).fill(PYTHON_IMAGE)
+    dialog.get_by_label("Name (optional)").fill("first")
+    dialog.get_by_label("Tags", exact=True).fill("demo, class-a")
+    dialog.get_by_text("Environment").click()
+    dialog.get_by_role("button", name="Add a variable").click()
+    dialog.get_by_label("Name of the variable").fill("GREETING")
+    dialog.get_by_label("Its value").fill("a $HOME and a 'quote'")
+    dialog.get_by_role("button", name="Create", exact=True).click()
+    expect(dialog).to_be_hidden()
+
+    expect(page.get_by_text("Nothing here yet")).to_be_visible()
+    drop(page, ".pane-files", "app.zip", zipped({"boot.py": BOOT}))
+    expect(page.get_by_role("list", name="Files").get_by_role("button", name="boot.py", exact=True)).to_be_visible()
+
+    page.get_by_role("button", name="Start first").click()
+    expect(page.locator(".container-head .state")).to_have_text("Running")
+    tab(page, "Logs")
+    expect(page.get_by_role("log")).to_have_text("hello from a $HOME and a 'quote'")
+
+    page.get_by_role("link", name="All containers").first.click()
+    expect(row(page, "first").locator(".state")).to_have_text("Running")
+    page.get_by_role("button", name="More for first").click()
+    page.get_by_role("menuitem", name="Delete…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_role("heading", name="Run your first program")).to_be_visible()
+
+
+def test_a_folder_is_zipped_in_the_browser(visit: Visit, site: Site, tmp_path: Path) -> None:
+    folder = tmp_path / "program"
+    (folder / "data").mkdir(parents=True)
+    (folder / "boot.py").write_text("print('boot')")
+    (folder / "run.sh").write_text("#!/bin/sh\necho run\n")
+    (folder / "data" / "ünï.txt").write_text("text " * 5000)
+    (folder / "data" / "blob.bin").write_bytes(bytes(range(256)) * 400)
+    cuid = site.create(PYTHON_IMAGE, name="folder")
+    page = visit(f"#/c/{cuid}/files")
+
+    page.locator("input[webkitdirectory]").set_input_files(folder)
+
+    files = page.get_by_role("list", name="Files")
+    expect(files.get_by_role("button", name="boot.py", exact=True)).to_be_visible()
+    files.get_by_role("button", name="data", exact=True).click()
+    expect(files.get_by_role("button", name="ünï.txt", exact=True)).to_be_visible()
+    assert site.read(cuid, "data/ünï.txt") == b"text " * 5000
+    assert site.read(cuid, "data/blob.bin") == bytes(range(256)) * 400
+    modes = {entry["name"]: entry["mode"] for entry in site.api("GET", f"/containers/{cuid}/files").json()["entries"]}
+    assert modes["run.sh"] == "0755"
+    assert modes["boot.py"] == "0644"
+
+
+def test_files_are_made_edited_moved_and_deleted(visit: Visit, site: Site) -> None:
+    cuid = site.create(PYTHON_IMAGE, name="editor")
+    page = visit(f"#/c/{cuid}/files")
+    files = page.get_by_role("list", name="Files")
+
+    page.get_by_role("button", name="New file").click()
+    page.get_by_role("dialog").get_by_label("Name", exact=True).fill("notes.txt")
+    page.get_by_role("button", name="Create", exact=True).click()
+    page.get_by_label("Content of notes.txt").fill("one\ntwo\n")
+    page.get_by_role("button", name="Create", exact=True).click()
+    expect(files.get_by_role("button", name="notes.txt", exact=True)).to_be_visible()
+    assert site.read(cuid, "notes.txt") == b"one\ntwo\n"
+
+    files.get_by_role("button", name="notes.txt", exact=True).click()
+    expect(page.get_by_label("Content of notes.txt")).to_have_value("one\ntwo\n")
+    page.get_by_label("Content of notes.txt").fill("three")
+    page.keyboard.press("Control+s")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert site.read(cuid, "notes.txt") == b"three"
+
+    page.get_by_role("button", name="New folder").click()
+    page.get_by_role("dialog").get_by_label("Name", exact=True).fill("old")
+    page.get_by_role("button", name="Create", exact=True).click()
+    expect(files.get_by_role("button", name="old", exact=True)).to_be_visible()
+    page.get_by_role("button", name="More for notes.txt").click()
+    page.get_by_role("menuitem", name="Rename or move…").click()
+    page.get_by_label("New path below /app").fill("old/notes.txt")
+    page.get_by_role("button", name="Move", exact=True).click()
+    expect(files.get_by_role("button", name="notes.txt", exact=True)).to_be_hidden()
+    assert site.read(cuid, "old/notes.txt") == b"three"
+
+    page.get_by_role("button", name="More for old").click()
+    page.get_by_role("menuitem", name="Delete…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_text("Nothing here yet")).to_be_visible()
+
+
+def test_unsaved_text_is_not_lost_by_one_key(visit: Visit, site: Site) -> None:
+    cuid = site.create(PYTHON_IMAGE, files={"boot.py": "print(1)"})
+    page = visit(f"#/c/{cuid}/files")
+    page.get_by_role("button", name="boot.py", exact=True).click()
+    page.get_by_label("Content of boot.py").fill("print(2)")
+    page.keyboard.press("Escape")
+    question = page.get_by_role("dialog", name="Leave boot.py unsaved?")
+    question.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_label("Content of boot.py")).to_have_value("print(2)")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert site.read(cuid, "boot.py") == b"print(2)"
+
+
+def test_the_log_goes_on_and_leaves_the_reader_where_he_is(visit: Visit, site: Site) -> None:
+    cuid = site.create(PYTHON_IMAGE, files={"boot.py": COUNTER}, name="counter", start=True)
+    page = visit(f"#/c/{cuid}/logs")
+    log = page.get_by_role("log")
+    expect(log.get_by_text("line 420", exact=True)).to_be_attached()
+    assert log.evaluate("(element) => element.scrollHeight - element.scrollTop - element.clientHeight") < 40
+
+    log.evaluate("(element) => { element.scrollTop = 1000; }")
+    expect(page.locator(".jump")).to_have_text(re.compile(r"[1-9]\d* new"))
+    assert log.evaluate("(element) => element.scrollTop") == 1000
+    page.locator(".jump").click()
+    expect(page.locator(".jump")).to_be_hidden()
+
+    page.get_by_label("Search the log").fill("line 399")
+    expect(page.locator(".find-count")).to_have_text("1/1")
+    expect(log.get_by_text("line 399", exact=True)).to_be_in_viewport()
+
+
+def test_the_log_of_a_program_that_ends_at_once_is_there_on_every_visit(visit: Visit, site: Site) -> None:
+    cuid = site.create(PYTHON_IMAGE, files={"boot.py": "print('only line')"}, start=True)
+    page = visit(f"#/c/{cuid}/logs")
+    for _ in range(3):
+        expect(page.get_by_role("log")).to_have_text("only line")
+        expect(page.locator(".log-status")).to_have_text("Ended")
+        steadily(page.reload)
+    page.get_by_role("button", name="Start it").click()
+    expect(page.get_by_role("log")).to_have_text("only lineonly line")
+
+
+def test_errors_say_what_to_do(visit: Visit, site: Site) -> None:
+    cuid = site.create(PYTHON_IMAGE, name="bare")
+    page = visit(f"#/c/{cuid}/overview")
+    page.get_by_role("button", name="Start bare").click()
+    message = page.get_by_role("alert")
+    expect(message).to_contain_text("Upload a boot.py")
+    message.get_by_role("button", name="Open files").click()
+    expect(page.get_by_text("Nothing here yet")).to_be_visible()
+
+    page.keyboard.press("n")
+    dialog = page.get_by_role("dialog", name="New container")
+    dialog.get_by_label("Image", exact=True).fill("No Such Image")
+    dialog.get_by_label("Name (optional)").fill("-")
+    dialog.get_by_role("button", name="Create", exact=True).click()
+    expect(dialog.locator("[data-field=image]")).to_contain_text("write for example python:3.12-slim")
+    expect(dialog.locator("[data-field=name]")).to_contain_text("letter or digit first")
+    dialog.get_by_label("Image", exact=True).fill("python:3.12-slim")
+    dialog.get_by_label("Name (optional)").fill("bare")
+    dialog.get_by_role("button", name="Create", exact=True).click()
+    expect(dialog).to_contain_text("Choose another name")

@@ -1,0 +1,123 @@
+"""The terminal in the browser: typing, sizes, reloads, watchers, recordings."""
+
+import re
+
+from pages import Site, Visit, steadily, tab
+from playwright.sync_api import Page, expect
+
+from harness import PYTHON_IMAGE
+
+SLEEP = "sleep 3600"
+
+
+def shell(page: Page) -> Page:
+    """`page`, once its shell can be typed to."""
+    expect(page.locator(".terminal-state")).to_have_text("Connected")
+    return page
+
+
+def enter(page: Page, line: str) -> None:
+    """Type a line into the terminal."""
+    page.locator(".pane-terminal .xterm-helper-textarea").focus()
+    page.keyboard.insert_text(line)
+    page.keyboard.press("Enter")
+
+
+def test_a_reload_finds_the_same_shell(visit: Visit, site: Site) -> None:
+    cuid = site.create(PYTHON_IMAGE, command=SLEEP, start=True)
+    page = shell(visit(f"#/c/{cuid}/terminal"))
+    screen = page.locator(".pane-terminal .xterm-rows")
+
+    enter(page, "number=6; echo result $((number * 7))")
+    expect(screen).to_contain_text("result 42")
+
+    steadily(page.reload)
+    shell(page)
+    expect(screen).to_contain_text("result 42")
+    enter(page, "echo still $((number + 1))")
+    expect(screen).to_contain_text("still 7")
+    assert len(site.api("GET", f"/containers/{cuid}/sessions").json()["sessions"]) == 1
+
+
+def test_the_shell_has_the_size_of_its_window(visit: Visit, site: Site) -> None:
+    cuid = site.create(PYTHON_IMAGE, command=SLEEP, start=True)
+    page = shell(visit(f"#/c/{cuid}/terminal", viewport={"width": 1400, "height": 900}))
+    screen = page.locator(".pane-terminal .xterm-rows")
+    enter(page, "stty size | sed 's/^/wide: /'")
+    expect(screen).to_contain_text(re.compile(r"wide: \d+ \d+"))
+    wide = columns(screen.inner_text(), "wide")
+
+    page.get_by_role("button", name="Side by side").click()
+    expect(page.get_by_role("region", name="Logs")).to_be_visible()
+    enter(page, "stty size | sed 's/^/beside: /'")
+    expect(screen).to_contain_text(re.compile(r"beside: \d+ \d+"))
+    assert columns(screen.inner_text(), "beside") < wide * 0.6
+
+
+def columns(text: str, label: str) -> int:
+    """What `stty size` printed behind `label`."""
+    found = re.search(rf"{label}: \d+ (\d+)", text.replace("\xa0", " "))
+    assert found
+    return int(found[1])
+
+
+def test_a_second_viewer_watches_and_cannot_type(visit: Visit, site: Site) -> None:
+    cuid = site.create(PYTHON_IMAGE, command=SLEEP, start=True)
+    owner = shell(visit(f"#/c/{cuid}/terminal"))
+    enter(owner, "echo before $((1 + 1))")
+    expect(owner.locator(".xterm-rows")).to_contain_text("before 2")
+    sid = site.api("GET", f"/containers/{cuid}/sessions").json()["sessions"][0]["sid"]
+
+    watcher = visit(f"#/c/{cuid}/terminal?session={sid}&role=observer", viewport={"width": 800, "height": 500})
+    expect(watcher.locator(".terminal-state")).to_have_text("Watching")
+    expect(watcher.locator(".xterm-rows")).to_contain_text("before 2")
+    enter(watcher, "echo from the watcher")
+    enter(owner, "echo after $((2 + 2))")
+    expect(watcher.locator(".xterm-rows")).to_contain_text("after 4")
+    assert "watcher" not in owner.locator(".xterm-rows").inner_text()
+
+    enter(owner, "exit")
+    expect(watcher.get_by_role("heading", name="The shell has ended")).to_be_visible()
+    expect(owner.get_by_role("button", name="New shell").last).to_be_visible()
+
+
+def test_a_recorded_shell_is_played_again(visit: Visit, site: Site) -> None:
+    cuid = site.create(PYTHON_IMAGE, command=SLEEP, start=True)
+    page = shell(visit(f"#/c/{cuid}/terminal"))
+    page.get_by_role("button", name="Record", exact=True).click()
+    expect(page.get_by_role("button", name="Record", exact=True)).to_have_attribute("aria-pressed", "true")
+    shell(page)
+    enter(page, "echo recorded $((40 + 2))")
+    expect(page.locator(".xterm-rows")).to_contain_text("recorded 42")
+    enter(page, "exit")
+    expect(page.get_by_role("heading", name="The shell has ended")).to_be_visible()
+
+    tab(page, "Recordings")
+    page.get_by_role("list", name="Recordings").get_by_role("button").first.click()
+    player = page.get_by_role("dialog")
+    player.get_by_label("Speed").select_option("8")
+    expect(player.locator(".xterm-rows")).to_contain_text("recorded 42")
+    page.keyboard.press("Escape")
+    expect(player).to_be_hidden()
+
+
+def test_a_container_that_starts_gets_its_shell_by_itself(visit: Visit, site: Site) -> None:
+    cuid = site.create(PYTHON_IMAGE, command=SLEEP, name="late")
+    page = visit(f"#/c/{cuid}/terminal")
+    page.get_by_role("button", name="Start it").click()
+    enter(shell(page), "echo up $((20 + 3))")
+    expect(page.locator(".xterm-rows")).to_contain_text("up 23")
+
+    site.api("POST", f"/containers/{cuid}/stop")
+    expect(page.get_by_role("heading", name="The shell has ended")).to_be_visible()
+    site.api("POST", f"/containers/{cuid}/start")
+    enter(shell(page), "echo again $((20 + 4))")
+    expect(page.locator(".xterm-rows")).to_contain_text("again 24")
+
+
+def test_the_keyboard_is_never_caught(visit: Visit, site: Site) -> None:
+    cuid = site.create(PYTHON_IMAGE, command=SLEEP, start=True)
+    page = shell(visit(f"#/c/{cuid}/terminal"))
+    expect(page.locator(".xterm-helper-textarea")).to_be_focused()
+    page.keyboard.press("F6")
+    expect(page.get_by_role("link", name="Terminal", exact=True)).to_be_focused()
