@@ -77,7 +77,7 @@ def build(settings: Settings) -> web.Application:
     app = application(services, ROUTES)
     app[ASSETS] = load_assets()
     app.on_shutdown.insert(0, hang_up)
-    app.on_shutdown.append(end_streams)
+    app.on_shutdown.insert(0, end_streams)
     app.cleanup_ctx.append(_claimed(data_dir))
     app.cleanup_ctx.append(_running)
     return app

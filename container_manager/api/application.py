@@ -16,7 +16,7 @@ from container_manager.api.openapi import DOCUMENT, document
 from container_manager.api.route import Media, Route
 from container_manager.errors import MethodNotAllowed, RouteNotFound
 
-_SHARE_OF_CHANGES = 0.5
+_SHARE_OF_CHANGES = 0.3
 """Of STOP_TIMEOUT: how long running changes may take when the server ends. The rest is for what ends after them."""
 
 

@@ -17,7 +17,7 @@ from container_manager.settings import Settings, SettingsError
 
 # Of STOP_TIMEOUT, the part that open requests get. aiohttp waits for it twice before it cancels them;
 # what remains is for the cleanup after them.
-_SHARE_OF_REQUESTS = 0.3
+_SHARE_OF_REQUESTS = 0.1
 
 
 def run(arguments: argparse.Namespace) -> int:

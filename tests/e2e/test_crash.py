@@ -299,7 +299,7 @@ async def test_sigterm_ends_terminals_streams_and_uploads(tmp_path: Path, busybo
         assert not list((data_dir / "mounts" / cuid).iterdir())
         actions = [json.loads(line) for line in (data_dir / "logs" / "actions.jsonl").read_text().splitlines()]
         assert [entry["action"] for entry in actions].count("session.closed") == 2
-        assert [entry["action"] for entry in actions].count("files.upload") == 1
+        assert [entry["action"] for entry in actions].count("file.upload") == 1
     finally:
         await server.kill()
         await asyncio.to_thread(remove_containers, make_settings(data_dir))
