@@ -20,6 +20,7 @@ from container_manager.audit import Audit
 from container_manager.engine.engine import Engine
 from container_manager.models import Cuid
 from container_manager.services.accounts import Accounts
+from container_manager.services.boot import Boot
 from container_manager.services.commands import Commands
 from container_manager.services.configuration import Configuration
 from container_manager.services.events import Events
@@ -30,8 +31,10 @@ from container_manager.services.lifecycle import Lifecycle
 from container_manager.services.lifetimes import Lifetimes
 from container_manager.services.terminals import Terminals
 from container_manager.services.volumes import Volumes
+from container_manager.services.wheels import Wheels
 from container_manager.settings import Settings
 from container_manager.store.data_dir import DataDir
+from container_manager.store.launcher import copy_launcher
 from container_manager.store.locks import Locks
 from container_manager.store.mounts import Mounts
 from container_manager.store.registry import Registry
@@ -47,7 +50,9 @@ def build(settings: Settings) -> web.Application:
     mounts = Mounts(layout, settings.default_user_uid)
     audit = Audit(layout)
     images = Images(engine, settings.request_timeout)
-    lifecycle = Lifecycle(settings, engine, registry, locks, mounts, images, Volumes(settings, registry))
+    wheels = Wheels(settings, layout, engine, mounts)
+    boot = Boot(settings, layout, wheels)
+    lifecycle = Lifecycle(settings, engine, registry, locks, mounts, images, Volumes(settings, registry), boot)
     commands = Commands(settings, engine, registry)
     terminals = Terminals(settings, layout, engine, registry, audit)
     lifetimes = Lifetimes(engine, registry, lifecycle, audit, terminals)
@@ -79,6 +84,7 @@ def build(settings: Settings) -> web.Application:
     app.on_shutdown.insert(0, hang_up)
     app.on_shutdown.insert(0, end_streams)
     app.cleanup_ctx.append(_claimed(data_dir))
+    app.cleanup_ctx.append(_filled(wheels))
     app.cleanup_ctx.append(_running)
     return app
 
@@ -86,10 +92,20 @@ def build(settings: Settings) -> web.Application:
 def _claimed(data_dir: DataDir) -> Any:
     async def claimed(app: web.Application) -> AsyncIterator[None]:
         await asyncio.to_thread(data_dir.claim)
+        await asyncio.to_thread(copy_launcher, data_dir.layout)
         yield
         data_dir.release()
 
     return claimed
+
+
+def _filled(wheels: Wheels) -> Any:
+    async def filled(app: web.Application) -> AsyncIterator[None]:
+        await wheels.start()
+        yield
+        await wheels.close()
+
+    return filled
 
 
 async def _running(app: web.Application) -> AsyncIterator[None]:

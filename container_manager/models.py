@@ -16,6 +16,9 @@ _CUID = re.compile(r"c[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 LABEL = "container-manager.cuid"
 """The label that every container of ours carries; nothing without it is ever touched."""
 
+LAUNCHER = "/opt/container-manager"
+"""Where boot.py apps see what starts them, and below it, as `wheels`, their wheel cache."""
+
 SESSION_VARIABLE = "CONTAINER_MANAGER_SESSION"
 """Environment variable that marks every process which an exec or a terminal session started."""
 
@@ -175,6 +178,16 @@ class Layout:
     def staging(self) -> Path:
         """Beside the mounts, on their file system: uploads, unpacked archives, journals."""
         return self.root / "staging"
+
+    @property
+    def launcher(self) -> Path:
+        """What starts boot.py; every boot.py app sees it, read-only, as LAUNCHER."""
+        return self.root / "launcher"
+
+    @property
+    def wheels(self) -> Path:
+        """The wheel cache: a directory for each image and index."""
+        return self.root / "wheels"
 
     def compose_file(self, cuid: Cuid) -> Path:
         """The one Compose file of `cuid`."""

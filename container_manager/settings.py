@@ -169,6 +169,9 @@ class Settings:
     requirements_timeout: float = _setting(
         _number(1, 86400), 300.0, about="Seconds that installing requirements.txt may take"
     )
+    wheel_cache_bytes: int = _setting(
+        parse_size, 2 << 30, about="Wheels kept for containers with the same requirements.txt; 0 = none"
+    )
     allowed_origins: tuple[str, ...] = _setting(
         _origins, (), about="Other origins, by commas, whose pages may change things here"
     )

@@ -5,70 +5,42 @@ from collections.abc import Mapping
 from typing import Any
 
 from container_manager.errors import BootMissing
-from container_manager.models import ContainerSpec, ImageFacts
+from container_manager.models import LAUNCHER, ContainerSpec, ImageFacts, Layout
+from container_manager.services.wheels import Wheels
 from container_manager.settings import Settings
+from container_manager.store.launcher import WHEELS
 
 BOOT_FILE = "boot.py"
 
 _INTERPRETER = re.compile(r"(?:.*/)?python[0-9.]*")
 
-# Any image with a shell can run it. `exec` leaves no shell behind, so that signals reach Python itself.
-_LAUNCHER = """\
-python=$(command -v python || command -v python3) ||
-  { echo 'container-manager: this image has neither python nor python3' >&2; exit 127; }
-[ ! -f /app/requirements.txt ] || "$python" -c "$1" "$2"
-exec "$python" -u /app/boot.py
-"""
 
-# HOME is /app, so that `--user` puts the packages into the mount, where Python looks for them by itself.
-_INSTALLER = """\
-import hashlib, os, signal, subprocess, sys
+class Boot:
+    """The Compose keys of boot.py apps: an ordinary user without powers, and what starts boot.py."""
 
-def say(text):
-    print("container-manager:", text, file=sys.stderr, flush=True)
+    def __init__(self, settings: Settings, layout: Layout, wheels: Wheels) -> None:
+        uid, gid = settings.default_user_uid
+        self._wheels = wheels
+        self._keys: Mapping[str, Any] = {
+            "entrypoint": ["sh", f"{LAUNCHER}/start.sh", f"{settings.requirements_timeout:g}"],
+            "user": f"{uid}:{gid}",
+            "working_dir": "/app",
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges:true"],
+            # So that `pip install --user` puts packages into the mount, where Python looks for them by itself.
+            "environment.HOME": "/app",
+            f"volumes.{LAUNCHER}": str(layout.launcher),
+        }
 
-stamp = "/app/.local/requirements.sha256"
-with open("/app/requirements.txt", "rb") as file:
-    wanted = hashlib.sha256(file.read() + sys.version.encode()).hexdigest()
-try:
-    with open(stamp) as file:
-        done = file.read()
-except OSError:
-    done = ""
-if done != wanted:
-    say("installing requirements.txt")
-    pip = [sys.executable, "-m", "pip", "install", "--user", "--no-input", "--disable-pip-version-check"]
-    pip += ["--progress-bar", "off", "-r", "/app/requirements.txt"]
-    process = subprocess.Popen(pip, start_new_session=True, env=dict(os.environ, PIP_BREAK_SYSTEM_PACKAGES="1"))
-    try:
-        code = process.wait(float(sys.argv[1]))
-        failure = "pip ended with code %d" % code if code else ""
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        failure = "it took longer than %s seconds" % sys.argv[1]
-    if failure:
-        say("requirements.txt is not installed: %s. boot.py starts all the same" % failure)
-    else:
-        os.makedirs(os.path.dirname(stamp), exist_ok=True)
-        with open(stamp + ".new", "w") as file:
-            file.write(wanted)
-        os.replace(stamp + ".new", stamp)
-"""
+    def keys(self, spec: ContainerSpec) -> Mapping[str, Any]:
+        """The keys of this app, as `Editor.set_runs` takes them. Blocks."""
+        wheels = self._wheels.directory(spec)
+        return self._keys if wheels is None else {**self._keys, f"volumes.{LAUNCHER}/{WHEELS}": str(wheels)}
 
-
-def boot_keys(settings: Settings) -> Mapping[str, Any]:
-    """The Compose keys of a boot.py app: an ordinary user, no capabilities, no way to gain any."""
-    uid, gid = settings.default_user_uid
-    words = ["sh", "-c", _LAUNCHER, "boot", _INSTALLER, f"{settings.requirements_timeout:g}"]
-    return {
-        "entrypoint": [word.replace("$", "$$") for word in words],
-        "user": f"{uid}:{gid}",
-        "working_dir": "/app",
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
-        "environment.HOME": "/app",
-    }
+    def started(self, spec: ContainerSpec) -> None:
+        """It runs: what it installs is worth keeping for others."""
+        if spec.runs == "boot":
+            self._wheels.want(spec)
 
 
 def refuse_bare_interpreter(spec: ContainerSpec, facts: ImageFacts) -> None:

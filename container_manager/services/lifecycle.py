@@ -15,7 +15,7 @@ from container_manager.errors import (
     PortInUse,
 )
 from container_manager.models import ContainerSpec, Cuid, EngineState, Layout, Runs
-from container_manager.services.boot import BOOT_FILE, boot_keys, refuse_bare_interpreter
+from container_manager.services.boot import BOOT_FILE, Boot, refuse_bare_interpreter
 from container_manager.services.images import Images
 from container_manager.services.removals import Removals
 from container_manager.services.volumes import Volumes
@@ -51,6 +51,7 @@ class Lifecycle:
         mounts: Mounts,
         images: Images,
         volumes: Volumes,
+        boot: Boot,
     ) -> None:
         self._settings = settings
         self._engine = engine
@@ -61,7 +62,7 @@ class Lifecycle:
         self._volumes = volumes
         self._layout = Layout(settings.data_dir)
         self._removals = Removals(engine, registry, mounts, self._layout)
-        self._boot_keys = boot_keys(settings)
+        self._boot = boot
         self._applied: dict[Cuid, Fingerprint | None] = {}
 
     async def create(self, spec: ContainerSpec, *, start: bool = False) -> None:
@@ -192,6 +193,7 @@ class Lifecycle:
         except PortInUse as error:
             raise self._with_owner(error, cuid) from error
         self._applied[cuid] = self._registry.fingerprint(cuid)
+        self._boot.started(self._registry.get(cuid))
         return state
 
     async def _run(self, cuid: Cuid) -> EngineState:
@@ -216,9 +218,10 @@ class Lifecycle:
         await self._registry.refresh(cuid)
         spec = self._registry.usable(cuid)
         runs = await self._decide(spec)
+        keys = await asyncio.to_thread(self._boot.keys, spec) if runs == "boot" else {}
 
         def change(editor: Editor) -> None:
-            editor.set_runs(runs, self._boot_keys)
+            editor.set_runs(runs, keys)
             editor.set_network(self._settings.network)
 
         await self._registry.edit(cuid, change)

@@ -4,15 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.scalarstring import LiteralScalarString
 
 from container_manager.errors import ComposeFileBroken, InternalError
-from container_manager.models import Cuid, PortMapping, Resources, Runs
-from container_manager.store.compose_file import EXTENSION, lifetimes, port_line, set_network
-from container_manager.store.compose_read import read_environment, service_of
+from container_manager.models import Cuid, PortMapping, Resources, Runs, Volume
+from container_manager.store.compose_file import EXTENSION, lifetimes, port_line, set_network, volume_entry
+from container_manager.store.compose_read import (
+    VARIABLE,
+    VOLUME,
+    read_environment,
+    service_of,
+    volume_source,
+    volume_target,
+)
 from container_manager.store.yaml_text import dump, flow, load, load_for_edit, quoted
-
-_VARIABLE = "environment."
 
 Change = Callable[["Editor"], None]
 
@@ -92,8 +96,8 @@ class Editor:
     def set_runs(self, runs: Runs, boot: Mapping[str, Any]) -> None:
         """Write what the container runs: for boot.py the keys of `boot`, else none of them.
 
-        `environment.NAME` in `boot` stands for one variable. A key that somebody else wrote is never
-        overwritten; `set_for_boot` remembers which are ours.
+        `environment.NAME` in `boot` stands for one variable, `volumes.TARGET` for what is mounted there, read-only.
+        A key that somebody else wrote is never overwritten; `set_for_boot` remembers which are ours.
         """
         before = [str(key) for key in self.extension.get("set_for_boot") or ()]
         wanted = boot if runs == "boot" else {}
@@ -111,24 +115,31 @@ class Editor:
             self.extension.pop("set_for_boot", None)
 
     def _value(self, key: str) -> Any:
-        if key.startswith(_VARIABLE):
-            return read_environment(self.service.get("environment")).get(key.removeprefix(_VARIABLE))
+        if key.startswith(VARIABLE):
+            return read_environment(self.service.get("environment")).get(key.removeprefix(VARIABLE))
+        if key.startswith(VOLUME):
+            return next(map(volume_source, self._volumes_at(key.removeprefix(VOLUME))), None)
         return self.service.get(key)
 
     def _put(self, key: str, value: Any) -> None:
-        if key.startswith(_VARIABLE):
-            self.merge_env({key.removeprefix(_VARIABLE): value})
+        if key.startswith(VARIABLE):
+            self.merge_env({key.removeprefix(VARIABLE): value})
+        elif key.startswith(VOLUME):
+            self._put_volume(key.removeprefix(VOLUME), value)
         elif value is None:
             self.service.pop(key, None)
         else:
-            self.service[key] = _styled(value)
+            self.service[key] = flow([quoted(word) for word in value]) if isinstance(value, list) else value
 
+    def _volumes_at(self, target: str) -> list[Any]:
+        return [item for item in self.service.get("volumes") or () if volume_target(item) == target]
 
-def _styled(value: Any) -> Any:
-    """A script inside a list as a block that a person can read."""
-    if isinstance(value, list):
-        return [_styled(item) for item in value]
-    return LiteralScalarString(value) if isinstance(value, str) and "\n" in value else value
+    def _put_volume(self, target: str, source: str | None) -> None:
+        volumes = self.service.setdefault("volumes", CommentedSeq())
+        for item in self._volumes_at(target):
+            volumes.remove(item)
+        if source is not None:
+            volumes.append(volume_entry(Volume(source, target, read_only=True)))
 
 
 def edited(cuid: Cuid, text: bytes, change: Change) -> bytes:

@@ -38,7 +38,8 @@ def render(spec: ContainerSpec, layout: Layout, settings: Settings) -> bytes:
             "init": True,
             "labels": CommentedMap({LABEL: spec.cuid}),
             "environment": environment,
-            "volumes": [_volume(Volume(str(layout.mount(spec.cuid)), "/app"))] + [_volume(v) for v in spec.volumes],
+            "volumes": [volume_entry(Volume(str(layout.mount(spec.cuid)), "/app"))]
+            + [volume_entry(v) for v in spec.volumes],
             "cpus": settings.default_cpus if resources.cpus is None else resources.cpus,
             "mem_limit": settings.default_memory if resources.memory is None else resources.memory,
             "pids_limit": settings.default_pids if resources.pids is None else resources.pids,
@@ -87,7 +88,8 @@ def port_line(port: PortMapping, publish_address: str) -> str:
     return quoted(f"{address}:{port.host or ''}:{port.container}/{port.protocol}")
 
 
-def _volume(volume: Volume) -> CommentedMap:
+def volume_entry(volume: Volume) -> CommentedMap:
+    """A volume in Compose's long form."""
     mapping = CommentedMap({"type": "bind", "source": quoted(volume.source), "target": quoted(volume.target)})
     if volume.read_only:
         mapping["read_only"] = True

@@ -10,6 +10,10 @@ from container_manager.models import ContainerSpec, Cuid, PortMapping, Resources
 from container_manager.store.compose_file import EXTENSION, OWN_VARIABLES
 from container_manager.store.yaml_text import load, unquoted
 
+VARIABLE = "environment."
+VOLUME = "volumes."
+"""How `set_for_boot` names one variable, and what is mounted at one target."""
+
 _PORT = re.compile(
     r"(?:(?:\[(?P<ip6>[0-9A-Fa-f:.]+)\]|(?P<ip>\d+\.\d+\.\d+\.\d+)):)?"
     r"(?:(?P<host>\d*):)?(?P<container>\d+)(?:/(?P<protocol>tcp|udp|sctp))?"
@@ -36,8 +40,9 @@ def parse(cuid: Cuid, text: bytes) -> ContainerSpec:
         return ContainerSpec(cuid, datetime.fromtimestamp(0, UTC), image="", broken=error.message)
     extension = document.get(EXTENSION)
     extension = extension if isinstance(extension, dict) else {}
-    boot_keys = extension.get("set_for_boot") or ()
-    boot_variables = [str(key).removeprefix("environment.") for key in boot_keys]
+    boot_keys = [str(key) for key in extension.get("set_for_boot") or ()]
+    boot_variables = [key.removeprefix(VARIABLE) for key in boot_keys if key.startswith(VARIABLE)]
+    own_volumes = ["/app", *(key.removeprefix(VOLUME) for key in boot_keys if key.startswith(VOLUME))]
     environment = read_environment(service.get("environment"))
     name = extension.get("name")
     return ContainerSpec(
@@ -53,7 +58,11 @@ def parse(cuid: Cuid, text: bytes) -> ContainerSpec:
             pids=_int(service.get("pids_limit")),
         ),
         ports=tuple(port for port in map(_port, _sequence(service.get("ports"))) if port is not None),
-        volumes=tuple(v for v in map(_bind, _sequence(service.get("volumes"))) if v is not None and v.target != "/app"),
+        volumes=tuple(
+            volume
+            for volume in map(_bind, _sequence(service.get("volumes")))
+            if volume is not None and volume.target not in own_volumes
+        ),
         command=_command(service.get("command")),
         user=None if "user" in boot_keys else _string(service.get("user")),
         restart=_string(service.get("restart")),
@@ -142,3 +151,17 @@ def _bind(value: Any) -> Volume | None:
         if separator and source[:1] in "/."
         else None
     )
+
+
+def volume_target(value: Any) -> str | None:
+    """Where a volume of any form is mounted."""
+    if isinstance(value, dict):
+        return _string(value.get("target"))
+    source, separator, rest = str(value).partition(":")
+    return unquoted(rest.partition(":")[0] if separator else source)
+
+
+def volume_source(value: Any) -> str:
+    """What a volume of any form mounts; "" for one without a name."""
+    source = value.get("source") if isinstance(value, dict) else str(value).rpartition(":")[0].partition(":")[0]
+    return _string(source) or ""

@@ -46,6 +46,7 @@ WRONG = [
     ("MAX_UNPACKED_FILES", "0"),
     ("MIN_FREE_BYTES", "none"),
     ("REQUIREMENTS_TIMEOUT", "0"),
+    ("WHEEL_CACHE_BYTES", "some"),
     ("ALLOWED_ORIGINS", "school.example"),
     ("ALLOWED_ORIGINS", "https://school.example/path"),
     ("NETWORK", "host"),

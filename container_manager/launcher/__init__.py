@@ -1,0 +1,1 @@
+"""What runs in a boot.py app's container before boot.py itself. The server never imports it: it copies it."""
