@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -25,6 +26,9 @@ from container_manager.settings import Settings
 
 SETTLE_TIMEOUT = 5.0
 """Seconds that a start waits for the ports really bound, once the container is known to have started."""
+
+RETRY_INTERVAL = 0.05
+"""Seconds until the engine is asked again for what it did not see."""
 
 RETURN_TIMEOUT = 1.0
 """Seconds that an operation waits for an engine that is out of sight."""
@@ -98,17 +102,15 @@ class Engine:
         before = self.states.get(cuid)
         # Compose killed half-way, for whatever reason, may leave a container under a wrong name.
         self._cut_off.add(cuid)
+        argv = self._verbs.up(cuid, file)
         try:
-            finished = await self._run(self._verbs.up(cuid, file), secrets=secrets)
+            started = await self._run_start(cuid, argv, secrets)
         except NetworkMissing:
             self._network.forget()
             await self.ensure_network()
-            finished = await self._run(self._verbs.up(cuid, file), secrets=secrets)
+            started = await self._run_start(cuid, argv, secrets)
         self._cut_off.discard(cuid)
-        # Compose says "Running" for one that it left as it was, "Started" for one that it started.
-        if b'"Started"' in finished.stderr:
-            return await self._started(cuid, before, publishes)
-        return await self._shows(cuid, lambda state: state is not None and state.status == "running")
+        return await self._started(cuid, before if started else None, publishes)
 
     async def mend_recreations(self, known: Collection[Cuid]) -> list[Cuid]:
         """Bring in order what a recreation left that was cut off; those of `known` that are still to be started."""
@@ -119,10 +121,8 @@ class Engine:
     async def start_existing(self, cuid: Cuid, *, publishes: bool = False) -> EngineState:
         """Start the container as it was made; with `publishes` wait for the ports really bound too."""
         before = self.states.get(cuid)
-        finished = await self._run(self._verbs.start(cuid))
-        if b'"Started"' in finished.stderr:
-            return await self._started(cuid, before, publishes)
-        return await self._shows(cuid, lambda state: state is not None and state.status == "running")
+        started = await self._run_start(cuid, self._verbs.start(cuid))
+        return await self._started(cuid, before if started else None, publishes)
 
     async def stop(self, cuid: Cuid, timeout: float) -> EngineState:
         """Stop, paused or not; killed after `timeout` seconds."""
@@ -163,8 +163,23 @@ class Engine:
         if state is not None and state.status == "paused":
             await self.unpause(cuid)
 
+    async def _run_start(self, cuid: Cuid, argv: Sequence[str], secrets: Collection[str] = ()) -> bool:
+        """Run an up or a start; whether that started the container, which may run already."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            finished = await self._run(argv, secrets=secrets)
+            if b'"Started"' in finished.stderr:
+                return True
+            state = self.states.get(cuid)
+            if state is not None and state.status in ("running", "paused", "restarting"):
+                return False
+            # The engine tells of an end before its own list shows it: Compose saw a container that still runs.
+            if time.monotonic() > deadline:
+                raise EngineTimeout(f"The container did not start within {self._timeout:g} seconds")
+            await asyncio.sleep(RETRY_INTERVAL)
+
     async def _started(self, cuid: Cuid, before: EngineState | None, publishes: bool = False) -> EngineState:
-        """Wait until a start later than `before` shows; it may have ended again already.
+        """Wait until a start later than `before` (None: any) shows; it may have ended again already.
 
         Where it `publishes` ports, or is known to, until the ports really bound show too.
         """

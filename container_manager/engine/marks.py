@@ -9,10 +9,11 @@ Called with the mark, and for SIGNAL the signal's name. KILL prints the users as
 from container_manager.models import SESSION_VARIABLE
 
 FIND = r"""
-mark=$1 found=' ' sessions=' ' terminals=' ' new=0
+mark=$1 found=' ' new=0
 # Adds to $found every process of this mark that lives; $new counts those that were not there before.
 scan() {
-    new=0 all=
+    # Numbers of sessions and terminals count while one of ours holds them: then they are given to others.
+    new=0 all= sessions=' ' terminals=' ' foreign=' '
     for directory in /proc/[0-9]*; do
         number=${directory#/proc/}
         [ "$number" != 1 ] && [ "$number" != $$ ] || continue
@@ -23,9 +24,12 @@ scan() {
         case ${1:-Z} in Z | X) continue ;; esac
         all="$all$number:$2:$4:$5:$3:$6
 "
-        case $found in *" $number "*) continue ;; esac
+        case $found in *" $number "*) hold "$4" "$5"; continue ;; esac
         { while read -r line || [ -n "$line" ]; do
-            case $line in *"VARIABLE=$mark"*) add "$number" "$4" "$5"; break ;; esac
+            case $line in
+                *"VARIABLE=$mark"*) add "$number" "$4" "$5"; break ;;
+                *"VARIABLE="*) foreign="$foreign$number "; break ;;
+            esac
         done < "$directory/environ"; } 2>/dev/null
     done
     grown=1
@@ -35,16 +39,20 @@ scan() {
             IFS=: && set -- $entry; IFS=$blank
             case $found in *" $1 "*) continue ;; esac
             case "$found" in *" $2 "*) add "$1" "$3" "$4"; grown=1; continue ;; esac
+            case $foreign in *" $1 "*) continue ;; esac
             case "$sessions" in *" $3 "*) add "$1" "$3" "$4"; grown=1; continue ;; esac
             case "$terminals" in *" $4 "*) add "$1" "$3" "$4"; grown=1 ;; esac
         done
     done
 }
-# Session 0 and terminal 0 are none.
 add() {
     found="$found$1 " new=$((new + 1))
-    [ "$2" = 0 ] || sessions="$sessions$2 "
-    [ "$3" = 0 ] || terminals="$terminals$3 "
+    hold "$2" "$3"
+}
+# Session 0 and terminal 0 are none.
+hold() {
+    [ "$1" = 0 ] || sessions="$sessions$1 "
+    [ "$2" = 0 ] || terminals="$terminals$2 "
 }
 blank=$IFS
 """.replace("VARIABLE", SESSION_VARIABLE)
