@@ -86,6 +86,8 @@ class Lifecycle:
     async def start(self, cuid: Cuid) -> Outcome:
         """Run it. InvalidTransition when paused; BootMissing, ImageNotFound, PortInUse."""
         async with self._locks.hold(cuid):
+            # Corrected by hand a moment ago, it is usable.
+            await self._registry.refresh(cuid)
             self._registry.usable(cuid)
             state = self._engine.states.get(cuid)
             if state is not None and state.status in ("running", "restarting"):
@@ -106,6 +108,7 @@ class Lifecycle:
     async def restart(self, cuid: Cuid) -> Outcome:
         """Stop it if it runs, start it in any case; what was edited meanwhile is applied."""
         async with self._locks.hold(cuid):
+            await self._registry.refresh(cuid)
             self._registry.usable(cuid)
             state = self._engine.states.get(cuid)
             if state is not None and state.status == "paused":

@@ -90,7 +90,8 @@ class Editor:
 
     def set_network(self, network: str) -> None:
         """Follow the NETWORK setting, unless somebody gave this container networks of its own."""
-        if "networks" not in self.service:
+        # "none" may be ours, of a time when NETWORK was none.
+        if "networks" not in self.service and self.service.get("network_mode") in (None, "none"):
             set_network(self.document, self.service, network)
 
     def set_runs(self, runs: Runs, boot: Mapping[str, Any]) -> None:

@@ -70,6 +70,8 @@ class Line:
         await self._change(request, self.known[cuid].files, version)
 
     async def delete(self, http: aiohttp.ClientSession, cuid: str) -> None:
+        # Cut off, it may have ended the container and kept the rest.
+        self.known[cuid].runs.add(False)
         await self._change(http.delete(f"/containers/{cuid}?force=true"), self.known[cuid].exists, False)
 
     async def _change[T](self, request: Any, possible: set[T], to: T) -> None:
