@@ -185,13 +185,17 @@ def test_logs_end_with_ctrl_c(cli: Cli, running: str):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    with process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert process.stdout.readline() == b"hello from you\n"
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        lines = {process.stdout.readline(), process.stdout.readline()}
+        assert lines == {b"hello from you\n", b"to stderr\n"}
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 130
         assert process.stderr.read() == b""
+    finally:
+        process.kill()
+        process.communicate()
 
 
 class Screen:
