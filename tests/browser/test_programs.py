@@ -155,7 +155,7 @@ def test_the_log_of_a_program_that_ends_at_once_is_there_on_every_visit(visit: V
         expect(page.get_by_role("log")).to_have_text("only line")
         expect(page.locator(".log-status")).to_have_text("Ended")
         steadily(page.reload)
-    page.get_by_role("button", name="Start it").click()
+    page.get_by_role("button", name=f"Start {cuid[:9]}").click()
     expect(page.get_by_role("log")).to_have_text("only lineonly line")
 
 

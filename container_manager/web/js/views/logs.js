@@ -19,6 +19,11 @@ export function logsPane(first) {
   let timestamps = false;
   let following = true;
   let unseen = 0;
+  let stream = null;
+  let wake = () => {};
+  let destroyed = false;
+  let readRun = null; // the start that was read to its end
+  const run = () => container.started_at ?? null;
 
   const lines = h("div", { class: "log-lines", role: "log", "aria-label": "Log", "aria-live": "off", tabindex: "0" });
   const empty = h("div", { class: "empty log-empty" });
@@ -27,6 +32,7 @@ export function logsPane(first) {
   const find = finder(lines);
   const wrapButton = toggle("wrap", "Wrap long lines", localStorage.getItem("wrap") !== "false", (on) => {
     lines.classList.toggle("is-wrapped", on);
+    if (following) toEnd();
     localStorage.setItem("wrap", String(on));
   });
   const timeButton = h("button", { type: "button", class: "button button-small button-quiet", "aria-pressed": "false", onclick: toggleTime }, "Timestamps");
@@ -39,11 +45,15 @@ export function logsPane(first) {
   );
   lines.classList.toggle("is-wrapped", wrapButton.getAttribute("aria-pressed") === "true");
 
-  lines.addEventListener("scroll", () => {
+  /** Is the reader at the end? Asked of the element itself: a scroll's event comes later than the scroll. */
+  function look() {
+    if (!lines.clientHeight) return;
     following = lines.scrollHeight - lines.scrollTop - lines.clientHeight < NEAR_END;
     if (following) unseen = 0;
     drawJump();
-  });
+  }
+  lines.addEventListener("scroll", look);
+  new ResizeObserver(() => following && toEnd()).observe(lines);
 
   function toEnd() {
     following = true;
@@ -71,6 +81,7 @@ export function logsPane(first) {
 
   /** Add `chunk` to what is shown; an unfinished last line is drawn, and drawn again once there is more of it. */
   function add(chunk) {
+    look();
     const parts = ((partial?.text ?? "") + chunk).split("\n");
     partial?.node.remove();
     const open = parts.pop();
@@ -92,7 +103,9 @@ export function logsPane(first) {
   }
 
   function drawEmpty() {
-    const shows = lines.childElementCount ? "" : ALIVE.includes(container.status) ? "silent" : container.status === "created" ? "unstarted" : "nothing";
+    // Nothing is said of a log before it was read.
+    const ended = container.status === "created" ? "unstarted" : readRun === run() ? "nothing" : "";
+    const shows = lines.childElementCount ? "" : ALIVE.includes(container.status) ? "silent" : ended;
     if (empty.dataset.shows === shows) return;
     empty.dataset.shows = shows;
     empty.hidden = !shows;
@@ -107,11 +120,6 @@ export function logsPane(first) {
 
   // --- reading ---------------------------------------------------------------------------------
 
-  let stream = null;
-  let wake = () => {};
-  let destroyed = false;
-  let readRun = null; // the start that was read to its end
-  const run = () => container.started_at ?? null;
 
   async function follow() {
     while (!destroyed) {
@@ -125,6 +133,7 @@ export function logsPane(first) {
       try {
         await readOne(stream.signal);
         readRun = reading;
+        drawEmpty();
         if (!ALIVE.includes(container.status)) continue;
       } catch (error) {
         if (stream.signal.aborted) continue;
@@ -149,7 +158,6 @@ export function logsPane(first) {
       if (done) break;
       add(value);
     }
-    drawEmpty();
   }
 
   function toggleTime() {
