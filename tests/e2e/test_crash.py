@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from processes import ServerProcess, processes_with
 from ruamel.yaml import YAML
 
@@ -193,21 +194,24 @@ def at_engine(data_dir: Path) -> dict[str, str]:
     return {name: status for name, status, file in cells if file.startswith(f"{data_dir}/")}
 
 
+@pytest.mark.timeout(300)
 async def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_left(tmp_path: Path, busybox: str) -> None:
     async def one(number: int) -> Line:
         line = Line(tmp_path / f"data{number}", SEED + number)
-        for _ in range(KILLS // LINES):
-            await line.live_and_die()
-        server = await ServerProcess.serving(line.data_dir, **QUICK)
         try:
-            async with server.client() as http:
-                await line.check(http)
-                for cuid in list(line.known):
-                    await line.delete(http, cuid)
-                await line.check(http)
-            assert await server.end() == 0, server.said
+            for _ in range(KILLS // LINES):
+                await line.live_and_die()
+            server = await ServerProcess.serving(line.data_dir, **QUICK)
+            try:
+                async with server.client() as http:
+                    await line.check(http)
+                    for cuid in list(line.known):
+                        await line.delete(http, cuid)
+                    await line.check(http)
+                assert await server.end() == 0, server.said
+            finally:
+                await server.kill()
         finally:
-            await server.kill()
             await asyncio.to_thread(remove_containers, make_settings(line.data_dir))
         return line
 
