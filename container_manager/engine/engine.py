@@ -1,57 +1,29 @@
 """The engine as the services see it: lifecycle verbs, images, the network, commands, and the table of states."""
 
 import asyncio
-import contextlib
 import shutil
-import time
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-from container_manager.engine import compose, recreation
+from container_manager.engine import compose
 from container_manager.engine.aside import Asides
-from container_manager.engine.docker import Docker
 from container_manager.engine.exec import OUTPUT_LIMIT, Inside
-from container_manager.engine.failures import NetworkMissing, failure
-from container_manager.engine.follower import Follower
-from container_manager.engine.network import SharedNetwork
-from container_manager.engine.orphans import end_orphans, mark
-from container_manager.engine.process import Finished, clean_environment, run
+from container_manager.engine.operations import Operations
+from container_manager.engine.orphans import end_orphans
 from container_manager.engine.pull import PULL_TIMEOUT, Progress, pull
-from container_manager.engine.states import Predicate, StateTable
 from container_manager.engine.traffic import Traffic
-from container_manager.engine.turns import Turns
-from container_manager.errors import ComposeError, EngineTimeout, EngineUnavailable, PortInUse
-from container_manager.models import Cuid, EngineInfo, EngineState, ExecResult, ImageFacts
+from container_manager.errors import EngineUnavailable
+from container_manager.models import Cuid, ExecResult, ImageFacts
 from container_manager.settings import Settings
 
-SETTLE_TIMEOUT = 5.0
-"""Seconds that a start waits for the ports really bound, once the container is known to have started."""
 
-RETRY_INTERVAL = 0.05
-"""Seconds until the engine is asked again for what it did not see."""
-
-RETURN_TIMEOUT = 1.0
-"""Seconds that an operation waits for an engine that is out of sight."""
-
-
-class Engine:
+class Engine(Operations):
     """One engine. Every method may raise EngineUnavailable, EngineTimeout and ComposeError with its kin."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.environment: Mapping[str, str] = {**clean_environment(settings.docker_host), **mark(settings.data_dir)}
-        self.states = StateTable()
-        self._timeout = settings.request_timeout
-        self._docker = Docker("docker", self.environment, self._timeout)
-        self._follower = Follower(self._docker, self.states)
-        self._inside = Inside(self._docker)
+        super().__init__(settings)
         self.asides = Asides(self._docker, settings)
         self.traffic = Traffic(self._docker)
-        self._network = SharedNetwork(self._docker, settings.network)
-        self.turns = Turns(settings.max_workers, self._timeout, lambda: self.available)
-        self._compose: compose.Compose | None = None
-        self._info: tuple[int, EngineInfo] | None = None
-        self._cut_off: set[Cuid] = set()
+        self._inside = Inside(self._docker)
 
     async def start(self) -> None:
         """Find the programs and follow the engine. EngineUnavailable only when a program is missing or too old."""
@@ -69,181 +41,7 @@ class Engine:
         await self._follower.close()
         await self._inside.close()
 
-    @property
-    def available(self) -> bool:
-        """It is followed: the table is true."""
-        return self._follower.available
-
-    async def connected(self) -> None:
-        """Return once it is followed."""
-        await self._follower.connected()
-
-    async def info(self) -> EngineInfo:
-        """Which engine answers; asked once per connection."""
-        if not self.available:
-            raise EngineUnavailable("The engine does not answer")
-        connection = self._follower.connections
-        if self._info is None or self._info[0] != connection:
-            name, version = await self._docker.versions()
-            self._info = connection, EngineInfo(name, version, self._verbs.version)
-        return self._info[1]
-
-    # --- lifecycle ------------------------------------------------------------------------------
-
-    async def up(
-        self, cuid: Cuid, file: Path, *, publishes: bool = False, secrets: Collection[str] = ()
-    ) -> EngineState:
-        """Create, or recreate as `file` says, and start; with `publishes` wait for the ports really bound too.
-
-        `secrets` never appear in an error.
-        """
-        if cuid in self._cut_off:
-            await self.mend_recreations([cuid])
-        before = self.states.get(cuid)
-        # Compose killed half-way, for whatever reason, may leave a container under a wrong name.
-        self._cut_off.add(cuid)
-        argv = self._verbs.up(cuid, file)
-        try:
-            started = await self._run_start(cuid, argv, secrets)
-        except NetworkMissing:
-            self._network.forget()
-            await self.ensure_network()
-            started = await self._run_start(cuid, argv, secrets)
-        self._cut_off.discard(cuid)
-        return await self._started(cuid, before if started else None, publishes)
-
-    async def mend_recreations(self, known: Collection[Cuid]) -> list[Cuid]:
-        """Bring in order what a recreation left that was cut off; those of `known` that are still to be started."""
-        unfinished = await recreation.mend(self._docker, known)
-        self._cut_off.difference_update(known)
-        return unfinished
-
-    async def start_existing(self, cuid: Cuid, *, publishes: bool = False) -> EngineState:
-        """Start the container as it was made; with `publishes` wait for the ports really bound too."""
-        before = self.states.get(cuid)
-        started = await self._run_start(cuid, self._verbs.start(cuid))
-        return await self._started(cuid, before if started else None, publishes)
-
-    async def stop(self, cuid: Cuid, timeout: float) -> EngineState:
-        """Stop, paused or not; killed after `timeout` seconds."""
-        await self._thaw(cuid)
-        await self._run(self._verbs.stop(cuid, timeout), grace=timeout)
-        return await self._shows(
-            cuid, lambda state: state is not None and state.status in ("exited", "dead", "created")
-        )
-
-    async def restart(self, cuid: Cuid, timeout: float) -> EngineState:
-        """Stop, killed after `timeout` seconds, and start."""
-        await self._thaw(cuid)
-        before = self.states.get(cuid)
-        await self._run(self._verbs.restart(cuid, timeout), grace=timeout)
-        return await self._started(cuid, before)
-
-    async def pause(self, cuid: Cuid) -> EngineState:
-        """Freeze every process of the container."""
-        await self._run(self._verbs.pause(cuid))
-        return await self._shows(cuid, lambda state: state is not None and state.status != "running")
-
-    async def unpause(self, cuid: Cuid) -> EngineState:
-        """Thaw."""
-        # Not Compose's own: at Podman it finds no paused container.
-        await self._run([self._docker.binary, "unpause", cuid])
-        return await self._shows(cuid, lambda state: state is not None and state.status != "paused")
-
-    async def remove(self, cuid: Cuid, file: Path) -> None:
-        """Stop and remove the container and what Compose made for it; returns once it is gone."""
-        await self._thaw(cuid)
-        timeout = self.settings.stop_timeout
-        await self._run(self._verbs.down(cuid, timeout), grace=timeout)
-        await self.states.wait(cuid, lambda state: state is None, self._timeout)
-        self._cut_off.discard(cuid)
-
-    async def _thaw(self, cuid: Cuid) -> None:
-        state = self.states.get(cuid)
-        if state is not None and state.status == "paused":
-            await self.unpause(cuid)
-
-    async def _run_start(self, cuid: Cuid, argv: Sequence[str], secrets: Collection[str] = ()) -> bool:
-        """Run an up or a start; whether that started the container, which may run already."""
-        deadline = time.monotonic() + self._timeout
-        while True:
-            finished = await self._run(argv, secrets=secrets)
-            if b'"Started"' in finished.stderr:
-                return True
-            state = self.states.get(cuid)
-            if state is not None and state.status in ("running", "paused", "restarting"):
-                return False
-            # The engine tells of an end before its own list shows it: Compose saw a container that still runs.
-            if time.monotonic() > deadline:
-                raise EngineTimeout(f"The container did not start within {self._timeout:g} seconds")
-            await asyncio.sleep(RETRY_INTERVAL)
-
-    async def _started(self, cuid: Cuid, before: EngineState | None, publishes: bool = False) -> EngineState:
-        """Wait until a start later than `before` (None: any) shows; it may have ended again already.
-
-        Where it `publishes` ports, or is known to, until the ports really bound show too.
-        """
-
-        def later(state: EngineState | None) -> bool:
-            if state is None or state.started_at is None:
-                return False
-            return before is None or (state.container_id, state.started_at) != (before.container_id, before.started_at)
-
-        state = await self._shows(cuid, later)
-        if publishes or self._follower.publishes(cuid):
-            settled = await self.states.wait(cuid, lambda _: self._follower.settled(cuid), SETTLE_TIMEOUT)
-            return settled or state
-        return state
-
-    async def _shows(self, cuid: Cuid, predicate: Predicate) -> EngineState:
-        try:
-            state = await self.states.wait(cuid, predicate, self._timeout)
-        except EngineTimeout:
-            self._follower.doubt()
-            raise
-        assert state is not None  # noqa: S101 - no predicate here takes None
-        return state
-
-    async def _run(self, argv: Sequence[str], *, grace: float = 0, secrets: Collection[str] = ()) -> Finished:
-        """Run one verb in its turn. Its time is REQUEST_TIMEOUT and the `grace` that containers get to end."""
-        await self._in_sight()
-        async with self.turns.take():
-            try:
-                finished = await run(argv, self.environment, timeout=self._timeout + grace)
-            except EngineTimeout:
-                self._follower.doubt()
-                raise
-        if finished.code == 0:
-            return finished
-        error = failure(argv, finished.code, finished.stderr, secrets=secrets)
-        if isinstance(error, EngineUnavailable):
-            self._follower.doubt()
-        if isinstance(error, PortInUse):
-            error = self._with_owner(error)
-        raise error
-
-    async def _in_sight(self) -> None:
-        """Nothing is asked of an engine that is known not to answer; one that has just come back is waited for."""
-        if not self.available:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(RETURN_TIMEOUT, self._timeout)):
-                    await self.connected()
-                    return
-            raise EngineUnavailable("The engine does not answer", states_age_seconds=round(self.states.age, 3))
-
-    def _with_owner(self, error: PortInUse) -> PortInUse:
-        port = error.details["port"]
-        owners = (state.cuid for state in self.states.all.values() if any(bound.host == port for bound in state.ports))
-        owner: str | None = next(owners, "this server" if port == self.settings.port else None)
-        return PortInUse(f"{error.message} by {owner or 'another program'}", **{**error.details, "owner": owner})
-
-    @property
-    def _verbs(self) -> compose.Compose:
-        if self._compose is None:
-            raise ComposeError("The engine is not started")
-        return self._compose
-
-    # --- images and the network -----------------------------------------------------------------
+    # --- images ---------------------------------------------------------------------------------
 
     async def image(self, reference: str) -> ImageFacts | None:
         """What the image runs by itself; None when it is not on this machine."""
@@ -256,13 +54,6 @@ class Engine:
         ImageNotFound when no registry gives it.
         """
         await pull(self._verbs, self.environment, reference, progress, PULL_TIMEOUT)
-
-    async def ensure_network(self) -> str | None:
-        """The name of the network that containers share, made if need be; None when they get none."""
-        if self.settings.network == "none":
-            return None
-        info = await self.info()
-        return await self._network.ensure(self._follower.connections, info.name)
 
     # --- inside a container ---------------------------------------------------------------------
 
