@@ -96,8 +96,48 @@ async def _exec(client: Client, arguments: argparse.Namespace) -> int:
     return ran.exit_code
 
 
+# --- shell, sessions ------------------------------------------------------------------------------
+
+
+def _shell_arguments(parser: argparse.ArgumentParser) -> None:
+    one_container(parser)
+    parser.add_argument("--session", metavar="ID", help="join a session that is there; 'sessions' lists them")
+    parser.add_argument("--watch", action="store_true", help="with --session: look, and type nothing")
+
+
 async def _shell(client: Client, arguments: argparse.Namespace) -> int:
-    return await attach(client, await find(client, arguments.container), mode="shell")
+    if arguments.watch and not arguments.session:
+        raise exits.Stop("--watch needs --session: 'container-manager sessions NAME' lists them", exits.WRONG_USE)
+    cuid = await find(client, arguments.container)
+    if not arguments.session:
+        return await attach(client, cuid, mode="shell")
+    role = "observer" if arguments.watch else "helper"
+    return await attach(client, cuid, watch=arguments.watch, session=arguments.session, role=role)
+
+
+async def _sessions(client: Client, arguments: argparse.Namespace) -> int:
+    sessions = await client.sessions(await find(client, arguments.container))
+    if arguments.json:
+        output.print_json(sessions)
+    elif sessions:
+        output.print_table(
+            ("ID", "RUNS", "BY", "SIZE", "WHO LOOKS", "RECORDED", "OPENED"),
+            (
+                (
+                    session["sid"],
+                    session["mode"],
+                    session["user"],
+                    f"{session['cols']}x{session['rows']}",
+                    ", ".join(f"{count} {role}" for role, count in session["viewers"].items()),
+                    "yes" if session["recording"] else "",
+                    output.age_text(session["created_at"]),
+                )
+                for session in sessions
+            ),
+        )
+    else:
+        print(f"Nobody has a terminal in {arguments.container}")
+    return exits.DONE
 
 
 COMMANDS = (
@@ -118,10 +158,20 @@ container-manager logs hello -n all --since 10m --timestamps""",
         "What runs in them",
         "open a shell in a running container",
         talking(_shell, refused=exits.CANNOT_RUN),
-        arguments=one_container,
+        arguments=_shell_arguments,
         about="It exits with the shell's exit code. Enter ~ . ends a shell that answers to nothing.",
-        examples="container-manager shell hello",
+        examples="""\
+container-manager shell hello
+container-manager shell hello --session 2cfb4eb0d6854aebb1feb9daffb8823a --watch""",
         json=False,
+    ),
+    Command(
+        "sessions",
+        "What runs in them",
+        "list the terminals that are open in a container",
+        talking(_sessions),
+        arguments=one_container,
+        examples="container-manager sessions hello",
     ),
     Command(
         "exec",

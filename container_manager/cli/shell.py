@@ -43,8 +43,8 @@ class EscapeKeys:
         return bytes(passed), False
 
 
-async def attach(client: Client, cuid: str, **query: str | int) -> int:
-    """Be the terminal of a process in the container until it ends; its exit code."""
+async def attach(client: Client, cuid: str, *, watch: bool = False, **query: str | int | None) -> int:
+    """Be the terminal of a process in the container until it ends; its exit code. With `watch` nothing is typed."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise exits.Stop(
             "This needs a terminal, and its input or output is none. 'container-manager exec' needs none",
@@ -53,7 +53,7 @@ async def attach(client: Client, cuid: str, **query: str | int) -> int:
     columns, rows = shutil.get_terminal_size()
     async with client.terminal(cuid, cols=columns, rows=rows, **query) as terminal:
         with _raw(sys.stdin.fileno()):
-            typing = asyncio.create_task(_type(terminal))
+            typing = asyncio.create_task(_type(terminal, watch=watch))
             showing = asyncio.create_task(_show(terminal))
             try:
                 with _on_signals(terminal, showing.cancel):
@@ -77,11 +77,11 @@ async def _show(terminal: Terminal) -> int:
     return exits.DONE
 
 
-async def _type(terminal: Terminal) -> None:
+async def _type(terminal: Terminal, *, watch: bool) -> None:
     escape = EscapeKeys()
     async for keys in _keys(sys.stdin.fileno()):
         passed, ended = escape.feed(keys)
-        if passed:
+        if passed and not watch:
             await terminal.send(passed)
         if ended:
             await terminal.close()

@@ -174,6 +174,12 @@ class Client(Transport):
             answer["duration_ms"] / 1000,
         )
 
+    async def sessions(self, cuid: str) -> list[Json]:
+        """The live terminal sessions of a container, oldest first."""
+        answer = await self.call("GET", "containers", cuid, "sessions")
+        sessions: list[Json] = answer["sessions"]
+        return sessions
+
     def terminal(self, cuid: str, **query: str | int | bool | None) -> AbstractAsyncContextManager[Terminal]:
         """A terminal; `query` as docs/terminal.md has it: mode, cols, rows, cmd, tty, session, role."""
         return open_terminal(self, cuid, query)

@@ -261,6 +261,22 @@ def test_a_shell_can_be_left(cli: Cli, running: str):
         assert time.monotonic() < deadline, "the shell's process outlived it"
 
 
+def test_a_session_can_be_watched(cli: Cli, running: str):
+    assert "Nobody" in cli("sessions", running)
+    teacher_sees = "seen-$((2+2))"
+    student = Screen(cli, "shell", running)
+    student.type(f"echo {teacher_sees}\r")
+    student.until("seen-4")
+    (session,) = cli.json("sessions", running)
+    assert session["sid"] in cli("sessions", running)
+    watching = Screen(cli, "shell", running, "--session", session["sid"], "--watch")
+    watching.until("seen-4")
+    watching.type("exit 9\r")
+    student.type("echo still-$((3+3)); exit 3\r")
+    assert (student.end(), watching.end()) == (3, 3)
+    assert b"still-6" in watching.shown
+
+
 def test_exec_in_a_terminal(cli: Cli, running: str):
     screen = Screen(cli, "exec", "-t", running, "sh", "-c", "test -t 0 && exit 9")
     assert screen.end() == 9
