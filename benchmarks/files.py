@@ -13,78 +13,17 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from _server import PASSWORD, Server, server
 
 MIB = 1 << 20
-PASSWORD = "benchmark"
-ZIP = {"Content-Type": "application/zip"}
-
-
-class Server:
-    """A server process and what is known of it."""
-
-    def __init__(self, url: str, process: subprocess.Popen[bytes], session: aiohttp.ClientSession) -> None:
-        self.url, self.process, self.session = url, process, session
-
-    def memory(self) -> int:
-        """Bytes resident now."""
-        with open(f"/proc/{self.process.pid}/status") as status:
-            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) * 1024
-
-    async def create(self) -> str:
-        async with self.session.post("/containers", json={"image": "example/none:1"}) as response:
-            return str((await response.json())["cuid"])
-
-    async def upload(self, cuid: str, archive: Path) -> None:
-        with archive.open("rb") as body:
-            url = f"/containers/{cuid}/upload-zip"
-            async with self.session.post(url, data=body, headers=ZIP) as response:
-                assert response.status == 200, await response.text()
-
-    async def download(self, cuid: str) -> int:
-        size = 0
-        async with self.session.get(f"/containers/{cuid}/download-zip") as response:
-            assert response.status == 200
-            async for chunk in response.content.iter_chunked(MIB):
-                size += len(chunk)
-        return size
-
-
-@asynccontextmanager
-async def server(data_dir: Path) -> AsyncIterator[Server]:
-    environment = os.environ | {
-        "APP_PASS": PASSWORD, "HOST": "127.0.0.1", "PORT": "0", "DATA_DIR": str(data_dir),
-        "PYTHONPATH": str(Path(__file__).parents[1]),
-    }  # fmt: skip
-    log = data_dir / "server.out"
-    process = started(environment, data_dir, log)
-    try:
-        while "http://" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            await asyncio.sleep(0.05)
-        url = "http://" + log.read_text().split("http://")[1].split()[0].rstrip("/.,")
-        timeout = aiohttp.ClientTimeout(total=None)
-        headers = {"Authorization": aiohttp.encode_basic_auth("admin", PASSWORD)}
-        async with aiohttp.ClientSession(url, headers=headers, timeout=timeout) as session:
-            yield Server(url, process, session)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def started(environment: dict[str, str], where: Path, log: Path) -> subprocess.Popen[bytes]:
-    with log.open("wb") as output:
-        command = [sys.executable, "-m", "container_manager"]
-        return subprocess.Popen(command, cwd=where, env=environment, stdout=output, stderr=output)
 
 
 class Watch:
