@@ -85,8 +85,7 @@ export const api = {
   act: (cuid, verb) => json("POST", at(cuid, `/${verb}`), { again: true }),
   remove: (cuid, { force, keepFiles }) =>
     json("DELETE", at(cuid), { query: { force: Boolean(force), keep_files: Boolean(keepFiles) } }),
-  logs: (cuid, { tail, follow, timestamps, signal }) =>
-    send("GET", at(cuid, "/logs"), { query: { tail, follow, timestamps }, signal }),
+  logs: (cuid, query, signal) => send("GET", at(cuid, "/logs"), { query, signal }),
   compose: async (cuid) => (await send("GET", at(cuid, "/compose"))).text(),
 
   /** A directory's entries; `more` when it has more than one answer holds. */

@@ -1,4 +1,4 @@
-// The live log. What is shown is a function of the stream alone: each new stream starts from its own tail.
+// The live log. Every line is read with its time, so that a stream which was cut goes on exactly where it was.
 
 import { perform } from "../actions.js";
 import { ansiReader } from "../ansi.js";
@@ -16,7 +16,6 @@ const ALIVE = ["running", "restarting", "paused"];
 
 export function logsPane(first) {
   let container = first;
-  let timestamps = false;
   let following = true;
   let unseen = 0;
   let stream = null;
@@ -35,7 +34,11 @@ export function logsPane(first) {
     if (following) toEnd();
     localStorage.setItem("wrap", String(on));
   });
-  const timeButton = h("button", { type: "button", class: "button button-small button-quiet", "aria-pressed": "false", onclick: toggleTime }, "Timestamps");
+  const timeButton = toggle("clock", "Show the time of each line", localStorage.getItem("log-times") === "true", (on) => {
+    lines.classList.toggle("has-times", on);
+    if (following) toEnd();
+    localStorage.setItem("log-times", String(on));
+  });
   const save = h("a", { class: "button button-small button-quiet", download: `${title(first)}.log`, href: `/containers/${first.cuid}/logs?tail=all&timestamps=true` }, icon("download"), "Save all");
   const element = h(
     "section",
@@ -44,6 +47,7 @@ export function logsPane(first) {
     h("div", { class: "log-frame" }, lines, empty, jump),
   );
   lines.classList.toggle("is-wrapped", wrapButton.getAttribute("aria-pressed") === "true");
+  lines.classList.toggle("has-times", timeButton.getAttribute("aria-pressed") === "true");
 
   /** Is the reader at the end? Asked of the element itself: a scroll's event comes later than the scroll. */
   function look() {
@@ -69,37 +73,44 @@ export function logsPane(first) {
 
   // --- drawing ---------------------------------------------------------------------------------
 
-  let read = ansiReader();
-  let partial = null;
-
-  function clear() {
-    read = ansiReader();
-    partial = null;
-    unseen = 0;
-    lines.replaceChildren();
-  }
+  const read = ansiReader();
+  let partial = null; // {text, node} of a last line that has no end yet
+  let last = ""; // the time of the last whole line, as the engine writes it
+  let resumed = ""; // `last` when this stream began: it may repeat lines up to then
 
   /** Add `chunk` to what is shown; an unfinished last line is drawn, and drawn again once there is more of it. */
   function add(chunk) {
     look();
     const parts = ((partial?.text ?? "") + chunk).split("\n");
-    partial?.node.remove();
+    dropPartial();
     const open = parts.pop();
-    partial = null;
-    const fresh = parts.slice(-MOST_LINES).map((line) => h("div", { class: "log-line" }, read(line)));
+    const fresh = [];
+    for (const part of parts) {
+      const { time, line } = timed(part);
+      if (time && time <= resumed) continue;
+      last = time || last;
+      fresh.push(lineElement(time, read(line)));
+    }
+    const added = fresh.length;
     if (open) {
       // Colours are only carried on from whole lines: a reader of its own draws the open one.
-      partial = { text: open, node: h("div", { class: "log-line" }, ansiReader()(open)) };
-      fresh.push(partial.node);
+      const { time, line } = timed(open);
+      partial = { text: open, node: lineElement(time, ansiReader()(line)) };
+      if (!time || time > resumed) fresh.push(partial.node);
     }
-    lines.append(...fresh);
+    lines.append(...fresh.slice(-MOST_LINES));
     const spare = lines.children.length - MOST_LINES;
     if (spare > 0 && (following || spare > MOST_LINES)) [...lines.children].slice(0, spare).forEach((line) => line.remove());
     if (following) lines.scrollTop = lines.scrollHeight;
-    else unseen += parts.length;
+    else unseen += added;
     find.refresh();
     drawJump();
     drawEmpty();
+  }
+
+  function dropPartial() {
+    partial?.node.remove();
+    partial = null;
   }
 
   function drawEmpty() {
@@ -146,26 +157,17 @@ export function logsPane(first) {
   }
 
   async function readOne(signal) {
-    const response = await api.logs(container.cuid, { tail: TAIL, follow: true, timestamps, signal });
+    const from = last ? { tail: "all", since: last } : { tail: TAIL };
+    const response = await api.logs(container.cuid, { ...from, follow: true, timestamps: true }, signal);
     text(status, "Live");
+    resumed = last;
+    dropPartial();
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    let fresh = true;
     for (;;) {
       const { done, value } = await reader.read();
-      // What the stream before showed stays until this one has something, or is known to have nothing.
-      if (fresh) clear();
-      fresh = false;
-      if (done) break;
+      if (done) return;
       add(value);
     }
-  }
-
-  function toggleTime() {
-    timestamps = !timestamps;
-    timeButton.setAttribute("aria-pressed", String(timestamps));
-    readRun = null;
-    stream?.abort();
-    wake();
   }
 
   drawEmpty();
@@ -187,6 +189,19 @@ export function logsPane(first) {
       wake();
     },
   };
+}
+
+const TIMED = /^(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) ?(.*)$/s;
+
+/** A line's time and text. */
+function timed(part) {
+  const [, time = "", line = part] = TIMED.exec(part) ?? [];
+  return { time, line };
+}
+
+/** The time is drawn by the style sheet, so that it is neither found nor copied. */
+function lineElement(time, content) {
+  return h("div", { class: "log-line", dataset: { time: time.slice(11, 23) } }, content);
 }
 
 function toggle(name, label, on, change) {
