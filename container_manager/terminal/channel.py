@@ -80,6 +80,7 @@ class Writer:
         self._descriptor = -1
         self._pending = bytearray()
         self._waiting = False
+        self._held = False
         self._finishing = False
         self._closed = False
         self._roomy = asyncio.Event()
@@ -99,6 +100,15 @@ class Writer:
         if not self._waiting:
             self._flush()
 
+    def hold(self) -> None:
+        """Write nothing until `release`."""
+        self._held = True
+
+    def release(self) -> None:
+        """Write on."""
+        self._held = False
+        self._flush()
+
     def _flush(self) -> None:
         if self._descriptor >= 0:
             self._write_out()
@@ -109,15 +119,16 @@ class Writer:
 
     def _write_out(self) -> None:
         try:
-            while self._pending and (written := os.write(self._descriptor, self._pending)):
+            while self._pending and not self._held and (written := os.write(self._descriptor, self._pending)):
                 del self._pending[:written]
         except BlockingIOError:
             pass
         except OSError:  # EPIPE, EIO: the other side is gone
             self.close()
             return
-        if bool(self._pending) != self._waiting:
-            self._waiting = not self._waiting
+        waits = bool(self._pending) and not self._held
+        if waits != self._waiting:
+            self._waiting = waits
             if self._waiting:
                 self._loop.add_writer(self._descriptor, self._flush)
             else:

@@ -73,6 +73,11 @@ class Child:
         if not self.exited.done():
             self.exited.set_result(128 - code if code < 0 else code)
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Signal it and what it started, if it runs."""
+        if self.running:
+            self._signal_group(number)
+
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pid, number)

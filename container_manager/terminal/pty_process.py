@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import signal
 import struct
 import termios
 import tty
@@ -14,6 +15,13 @@ from container_manager.terminal.child import Child
 from container_manager.terminal.process import Output, Size
 
 _EOF = b"\x04"
+_SETTLES = 0.1
+_SETTLES_AT_MOST = 0.3
+"""Seconds that input waits for a new size to reach the terminal inside the container: it takes a longer way."""
+
+_TOLD_AGAIN = (0.3, 1.5)
+"""Seconds after which a client is told of a new size again: one that has just started may not listen yet."""
+
 _QUIET = 0.25
 """Seconds without output after which the terminal of an ended process counts as empty, if somebody still holds it."""
 
@@ -35,6 +43,9 @@ class PtyProcess:
         self._empty = asyncio.Event()
         self._heard = False
         self._quiet: asyncio.TimerHandle | None = None
+        self._settling: asyncio.TimerHandle | None = None
+        self._settled_by = 0.0
+        self._reminders: list[asyncio.TimerHandle] = []
 
     async def start(self, output: Output) -> None:
         """Start it on a terminal that has its size from the beginning."""
@@ -63,8 +74,8 @@ class PtyProcess:
             if not self._heard:
                 self._heard = True
                 if self._size != started_at:
-                    # It set up its terminal for the size at its start, perhaps after it was told of this one.
-                    self._tell_size_again()
+                    # What it runs set up its terminal for the size at the start, perhaps after this one came.
+                    self._tell_again()
             if self._quiet is not None:
                 self._wait_for_quiet()
             output("stdout", data)
@@ -93,11 +104,31 @@ class PtyProcess:
         if size != self._size:
             self._size = size
             self._set_size(size)
+            if self._raw:
+                self._let_settle()
+                self._plan_to_tell_again()
 
-    def _tell_size_again(self) -> None:
-        # The kernel tells of changes alone.
-        self._set_size(Size(self._size.cols, self._size.rows + 1))
-        self._set_size(self._size)
+    def _let_settle(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._settling is None:
+            self._settled_by = loop.time() + _SETTLES_AT_MOST
+            self._writer.hold()
+        else:
+            self._settling.cancel()
+        self._settling = loop.call_at(min(loop.time() + _SETTLES, self._settled_by), self._settled)
+
+    def _settled(self) -> None:
+        self._settling = None
+        self._writer.release()
+
+    def _plan_to_tell_again(self) -> None:
+        for timer in self._reminders:
+            timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._reminders = [loop.call_later(seconds, self._tell_again) for seconds in _TOLD_AGAIN]
+
+    def _tell_again(self) -> None:
+        self._child.send_signal(signal.SIGWINCH)
 
     def _set_size(self, size: Size) -> None:
         if self._master >= 0:
@@ -136,8 +167,9 @@ class PtyProcess:
     async def close(self) -> None:
         """Hang up, end it, close the terminal."""
         await self._child.end()
-        if self._quiet is not None:
-            self._quiet.cancel()
+        for timer in (self._quiet, self._settling, *self._reminders):
+            if timer is not None:
+                timer.cancel()
         if self._reader is not None:
             self._reader.close()
         self._writer.close()

@@ -74,6 +74,11 @@ class Screen:
     async def type(self, text: str) -> None:
         await self.send(type="stdin", data=text, encoding="utf8")
 
+    async def has_size(self, cols: int, rows: int) -> None:
+        """Wait until the terminal in the container has this size."""
+        await self.type(f"until [ \"$(stty size)\" = '{rows} {cols}' ]; do sleep 0.05; done; echo fi''ts {cols}\n")
+        await self.shows(f"fits {cols}")
+
     def bytes(self, stream: str) -> bytes:
         """Everything that was sent of one stream."""
         return b"".join(

@@ -59,8 +59,7 @@ async def test_a_terminal_with_its_size(client: Client, app: str) -> None:
         for expected in ("33 101", "\r\n/app\r\n", "\r\n1000\r\n", "xterm-256color"):
             assert expected in screen.text
         await screen.send(type="resize", cols=77, rows=22)
-        await screen.type("stty size\n")
-        await screen.shows("22 77")
+        await screen.has_size(77, 22)
         await screen.send(type="close")
         assert await screen.end() == (1000, "closed")
         assert not [frame for frame in screen.frames if frame["type"] == "exit"]
