@@ -164,7 +164,8 @@ def error_response(
 
 def report(error: BaseException, told: app.AppError, request_id: str) -> None:
     """Log what is the server's own fault, with its traceback."""
-    if isinstance(told, app.InternalError) or not isinstance(error, app.AppError | ConnectionError | web.HTTPException):
+    clients = app.AppError | ConnectionError | web.HTTPException | HttpProcessingError | web.RequestPayloadError
+    if isinstance(told, app.InternalError) or not isinstance(error, clients):
         log.error("request %s failed", request_id, exc_info=error)
 
 

@@ -149,6 +149,10 @@ def media_schema(media: str) -> Json:
     """The schema of an answer that is not JSON of ours: text, or bytes that have none."""
     if media == "application/json":
         return {"type": "object"}
+    if media == "text/event-stream":
+        # Of one event, as readers of such streams take it.
+        fields = {name: {"type": "string"} for name in ("event", "data", "id")}
+        return {"type": "object", "required": ["data"], "properties": fields}
     return {"type": "string"} if media.startswith("text/") else {}
 
 

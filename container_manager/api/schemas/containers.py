@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from container_manager.api.schemas.base import Body, Commas, Integer, Query, fault
+from container_manager.api.schemas.base import WHOLE, Body, Commas, Query, fault
 from container_manager.api.schemas.fields import (
     Address,
     CommandLine,
@@ -27,8 +27,8 @@ from container_manager.models import PortMapping, Protocol, Resources, Status
 class PortBody(Body):
     """One port to publish. Without `host` (or 0) the engine chooses a free one."""
 
-    host: Integer = Field(0, ge=0, le=65535)
-    container: Integer = Field(ge=1, le=65535)
+    host: Annotated[int, Field(ge=0, le=65535), WHOLE] = 0
+    container: Annotated[int, Field(ge=1, le=65535), WHOLE]
     protocol: Protocol = "tcp"
     host_ip: Address | None = None
 
@@ -55,7 +55,7 @@ class ResourcesBody(Body):
 
     cpus: float | None = Field(None, ge=0.01, le=4096, allow_inf_nan=False, examples=[1.0])
     memory: Memory | None = None
-    pids: Integer | None = Field(None, ge=1, le=4194304, examples=[256])
+    pids: Annotated[int, Field(ge=1, le=4194304, examples=[256]), WHOLE] | None = None
 
     def limits(self) -> Resources:
         """As the services know it."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from container_manager.api.schemas.base import Integer, fault
+from container_manager.api.schemas.base import WHOLE, fault
 from container_manager.models import parse_cuid
 from container_manager.settings import parse_size
 from container_manager.store.compose_file import OWN_VARIABLES
@@ -151,14 +151,17 @@ Memory = Annotated[str, AfterValidator(_memory), _documented("512m", pattern=f"^
 Address = Annotated[
     str, AfterValidator(_address), _documented("127.0.0.1", anyOf=[{"format": "ipv4"}, {"format": "ipv6"}])
 ]
-Seconds = Annotated[Integer, Field(ge=0, le=10**9)]
+Seconds = Annotated[int, Field(ge=0, le=10**9), WHOLE]
 Environment = Annotated[
     dict[str, str], AfterValidator(check_environment), Field(max_length=4096, json_schema_extra=_VARIABLES)
 ]
 EnvironmentChanges = Annotated[
     dict[str, str | None], AfterValidator(check_environment), Field(max_length=4096, json_schema_extra=_VARIABLES)
 ]
-Words = Annotated[list[str], Field(min_length=1, max_length=4096)]
+Words = Annotated[
+    list[str],
+    Field(min_length=1, max_length=4096, json_schema_extra={"prefixItems": [{"type": "string", "minLength": 1}]}),
+]
 CommandLine = Annotated[
     Annotated[str, Field(min_length=1)] | Words, AfterValidator(_command), Field(examples=[["sleep", "300"]])
 ]

@@ -1,11 +1,11 @@
 """Bodies, queries and answers of a container's files and uploads."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from container_manager.api.schemas.base import Answer, Body, Integer, Query
+from container_manager.api.schemas.base import WHOLE, Answer, Body, Query
 from container_manager.models import Cuid
 
 Mode = Literal["merge", "replace"]
@@ -61,7 +61,7 @@ class MoveBody(Body):
 class UploadBody(Body):
     """An upload to begin, to be sent in as many parts as it takes."""
 
-    size: Integer = Field(ge=0, le=1 << 50, description="Bytes in all", examples=[1048576])
+    size: Annotated[int, Field(ge=0, le=1 << 50, description="Bytes in all", examples=[1048576]), WHOLE]
     kind: Literal["zip", "file"] = Field("zip", description="zip: an archive to unpack. file: one file, kept as it is")
     path: str = Field("", description=f"{_PATH}: the directory to unpack in, or the file to write")
     mode: Mode = Field("merge", description="For an archive: what happens to the files there")

@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from container_manager.api.schemas.base import Answer, Body, Integer, Query
+from container_manager.api.schemas.base import WHOLE, Answer, Body, Query
 from container_manager.services.session_plans import Opening
 from container_manager.terminal.process import MAX_COLS, MAX_ROWS, Size
 from container_manager.terminal.session import Mode
 from container_manager.terminal.viewer import Role
 
-Cols = Annotated[Integer, Field(ge=1, le=MAX_COLS, description="Width in characters")]
-Rows = Annotated[Integer, Field(ge=1, le=MAX_ROWS, description="Height in characters")]
+Cols = Annotated[int, Field(ge=1, le=MAX_COLS, description="Width in characters"), WHOLE]
+Rows = Annotated[int, Field(ge=1, le=MAX_ROWS, description="Height in characters"), WHOLE]
 Command = Annotated[str, Field(min_length=1, max_length=32_768, description="One command, run by `sh -c`")]
 SessionId = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="A session's `sid`")]
 
