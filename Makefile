@@ -3,7 +3,7 @@ SHELL := bash
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run stop test test-podman check lint bench
+.PHONY: help setup demo run stop test test-podman check lint bench screenshots
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -35,6 +35,11 @@ lint: ## ruff and mypy alone
 	@$(PYTHON) -m mypy scripts
 
 check: lint test ## ruff, mypy in strict mode, every test
+
+screenshots: ## The pictures in docs/screenshots, made anew
+	@scripts/setup.sh --tests
+	@scripts/test_tools.sh
+	@$(PYTHON) scripts/screenshots.py
 
 bench: setup ## The measurements of benchmarks/
 	@scripts/bench.sh

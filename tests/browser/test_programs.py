@@ -164,7 +164,7 @@ def test_errors_say_what_to_do(visit: Visit, site: Site) -> None:
     page = visit(f"#/c/{cuid}/overview")
     page.get_by_role("button", name="Start bare").click()
     message = page.get_by_role("alert")
-    expect(message).to_contain_text("Upload a boot.py")
+    expect(message).to_contain_text("There is nothing to run")
     message.get_by_role("button", name="Open files").click()
     expect(page.get_by_text("Nothing here yet")).to_be_visible()
 

@@ -14,7 +14,6 @@ const HINTS = {
   FILE_CHANGED: () => "Somebody, or the program itself, changed it meanwhile. Copy your text, close, and open it again.",
   SESSION_NOT_FOUND: () => "Open a new shell.",
   PATH_EXISTS: () => "Choose another name, or delete what is there.",
-  BOOT_MISSING: () => "Upload a boot.py under Files, or create the container with a command.",
   CONTAINER_RUNNING: () => "Stop it first.",
   NOT_RUNNING: () => "Start the container first.",
   INVALID_TRANSITION: () => "Its state changed meanwhile; the buttons show what is possible now.",
