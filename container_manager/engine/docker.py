@@ -1,5 +1,6 @@
 """The Docker command line: what is asked of the engine beside Compose, and how its JSON is read."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,10 +9,14 @@ from typing import Any
 
 from container_manager.engine.failures import failure
 from container_manager.engine.process import Finished, run
-from container_manager.errors import EngineUnavailable, NotFound
+from container_manager.errors import EngineTimeout, EngineUnavailable, NotFound
 from container_manager.models import LABEL, Cuid, EngineState, ImageFacts, PortMapping, Protocol, Status, parse_cuid
 
 INSPECTED_AT_ONCE = 500
+BATCH_TIMEOUT = 8.0
+"""Seconds that the engine gets to describe so many; it takes about 1 ms for each."""
+ALONE_TIMEOUT = 3.0
+ASKED_AT_ONCE = 8
 ONE_OFF = "com.docker.compose.oneoff"
 
 _STATUS: Mapping[str, Status] = {
@@ -161,24 +166,45 @@ class Docker:
                 found.append(Listed(container_id, cuid, _STATUS.get(state.lower(), "exited"), ports))
         return found
 
-    async def inspect(self, ids: Iterable[str], timeout: float | None = None) -> list[Inspected]:
-        """The containers of `ids` that exist and are ours."""
+    async def inspect(self, ids: Iterable[str]) -> tuple[list[Inspected], set[str]]:
+        """The containers of `ids` that exist and are ours, and the ids of those that the engine is stuck on.
+
+        It can hang on one container and answer for all others.
+        """
         wanted = list(ids)
         found: list[Inspected] = []
+        stuck: set[str] = set()
         for start in range(0, len(wanted), INSPECTED_AT_ONCE):
-            words = ("container", "inspect", *wanted[start : start + INSPECTED_AT_ONCE])
-            finished = await self.run(*words, timeout=timeout)
-            # Exit code 1 comes with the ones that exist on stdout, when only some are gone.
+            batch = wanted[start : start + INSPECTED_AT_ONCE]
             try:
-                data = json.loads(finished.stdout or b"[]")
-            except ValueError:
-                data = []
-            if not data and finished.code != 0:
-                error = failure([self.binary, *words[:2]], finished.code, finished.stderr)
-                if isinstance(error, EngineUnavailable):
-                    raise error
-            found += filter(None, map(inspected, data))
-        return found
+                found += await self._inspect(batch, BATCH_TIMEOUT)
+            except EngineTimeout:
+                gate = asyncio.Semaphore(ASKED_AT_ONCE)
+                answers = await asyncio.gather(*(self._inspect_alone(one, gate) for one in batch))
+                stuck |= {one for one, answer in zip(batch, answers, strict=True) if answer is None}
+                found += [inspected for answer in answers for inspected in answer or ()]
+        return found, stuck
+
+    async def _inspect_alone(self, container_id: str, gate: asyncio.Semaphore) -> list[Inspected] | None:
+        async with gate:
+            try:
+                return await self._inspect([container_id], ALONE_TIMEOUT)
+            except EngineTimeout:
+                return None
+
+    async def _inspect(self, ids: Sequence[str], timeout: float) -> list[Inspected]:
+        words = ("container", "inspect", *ids)
+        finished = await self.run(*words, timeout=min(timeout, self.timeout))
+        # Exit code 1 comes with the ones that exist on stdout, when only some are gone.
+        try:
+            data = json.loads(finished.stdout or b"[]")
+        except ValueError:
+            data = []
+        if not data and finished.code != 0:
+            error = failure([self.binary, *words[:2]], finished.code, finished.stderr)
+            if isinstance(error, EngineUnavailable):
+                raise error
+        return [one for one in map(inspected, data) if one is not None]
 
     async def pid(self, container_id: str) -> int | None:
         """The process that leads a running container, as its own machine numbers it."""

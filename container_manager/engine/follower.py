@@ -9,12 +9,12 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from container_manager.engine.docker import Docker, Inspected, ours
+from container_manager.engine.docker import Docker, Inspected, Listed, ours
 from container_manager.engine.process import Child, streaming
 from container_manager.engine.states import StateTable
 from container_manager.errors import AppError, EngineUnavailable
@@ -26,6 +26,7 @@ STABLE = 5.0
 """A connection that held this many seconds was a good one: the next is tried at once."""
 ANSWER_TIMEOUT = 5.0
 """An engine that takes longer than this for its clock or its list is not there."""
+NONE_LISTED: Mapping[str, Listed] = {}
 SAME_MOMENT = timedelta(seconds=1)
 
 log = logging.getLogger(__name__)
@@ -52,10 +53,8 @@ class Follower:
         self._questions: list[set[str]] = []
         self._dirty: set[str] = set()
         self._asking: set[str] = set()
-        self._wake = asyncio.Event()
-        self._doubt = asyncio.Event()
-        self._connected = asyncio.Event()
-        self._tried = asyncio.Event()
+        self._wake, self._doubt = asyncio.Event(), asyncio.Event()
+        self._connected, self._tried = asyncio.Event(), asyncio.Event()
         self._proven = time.monotonic()
         self._task: asyncio.Task[None] | None = None
         self.connections = 0
@@ -184,20 +183,26 @@ class Follower:
             # By identity: two questions with equal sets are still two.
             self._questions = [question for question in self._questions if question is not overtaken]
 
-    async def _look(self, ids: Iterable[str]) -> None:
-        """Inspect `ids` and take the answers that no event has overtaken."""
-        in_order = list(ids)
-        wanted = set(in_order)
+    async def _look(self, ids: Iterable[str], listed: Mapping[str, Listed] = NONE_LISTED) -> None:
+        """Inspect `ids` and take the answers that no event has overtaken; for what it is stuck on, `listed` must do."""
+        in_order, wanted = list(ids), set(ids)
         self._dirty -= wanted
         self._asking |= wanted
         touched = {self._containers[key].state.cuid for key in wanted if key in self._containers}
         try:
             with self._question() as overtaken:
-                answers = await self._docker.inspect(in_order)
+                answers, stuck = await self._docker.inspect(in_order)
             self._proven = time.monotonic()
             for answer in answers:
                 touched.add(answer.state.cuid)
                 self._take(answer, current=answer.state.container_id not in overtaken)
+            if stuck:
+                # On these alone, or on everything? The next look tells.
+                self.doubt()
+            for key in (stuck & listed.keys()) - self._containers.keys():
+                touched.add(cuid := listed[key].cuid)
+                log.warning("the engine is stuck on container %s", cuid)
+                self._remember(key, _Container(EngineState(cuid, key, listed[key].status)))
         finally:
             self._asking -= wanted
         for cuid in touched:
@@ -230,7 +235,7 @@ class Follower:
             if everything or known is None or known.state.status != entry.status or known.listed_ports != entry.ports:
                 different.append(key)
         if different:
-            await self._look(different)
+            await self._look(different, listed)
             for key in different:
                 if known := self._containers.get(key):
                     known.listed_ports = listed[key].ports

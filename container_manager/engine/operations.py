@@ -216,7 +216,8 @@ class Operations:
         port = error.details["port"]
         owners = (state.cuid for state in self.states.all.values() if any(bound.host == port for bound in state.ports))
         owner: str | None = next(owners, "this server" if port == self.settings.port else None)
-        return PortInUse(f"{error.message} by {owner or 'another program'}", **{**error.details, "owner": owner})
+        told = f"{error.message} by {owner or 'another program'}; choose another port, or free that one"
+        return PortInUse(told, **{**error.details, "owner": owner})
 
     @property
     def _verbs(self) -> compose.Compose:

@@ -188,13 +188,10 @@ class Lifecycle:
         spec = self._registry.usable(cuid)
         await self._engine.ensure_network()
         try:
-            try:
-                state = await self._run(cuid)
-            except ImageNotFound:
-                await self._images.pull(spec.image)
-                state = await self._run(cuid)
-        except PortInUse as error:
-            raise self._with_owner(error, cuid) from error
+            state = await self._run(cuid)
+        except ImageNotFound:
+            await self._images.pull(spec.image)
+            state = await self._run(cuid)
         self._applied[cuid] = self._registry.fingerprint(cuid)
         self._boot.started(self._registry.get(cuid))
         return state
@@ -242,27 +239,6 @@ class Lifecycle:
             raise ImageNotFound(f"The engine has no image {spec.image}", image=spec.image)
         refuse_bare_interpreter(spec, facts)
         return "image"
-
-    def _with_owner(self, error: PortInUse, cuid: Cuid) -> PortInUse:
-        """Name the container of ours that has the port, where it is one."""
-        wanted = {(port.host, port.protocol) for port in self._registry.get(cuid).ports if port.host}
-        for other, state in self._engine.states.all.items():
-            taken = {(port.host, port.protocol) for port in state.ports} if state.status in ACTIVE else set()
-            if other != cuid and (both := wanted & taken):
-                port, protocol = next(iter(both))
-                return PortInUse(
-                    f"Port {port}/{protocol} is in use by container {other}; stop that one or choose another port",
-                    port=port,
-                    protocol=protocol,
-                    owner=other,
-                )
-        if any(port == self._settings.port for port, _ in wanted):
-            return PortInUse(
-                f"Port {self._settings.port} is the one that this server listens on; choose another",
-                port=self._settings.port,
-                owner="container-manager",
-            )
-        return error
 
     def _impossible(self, verb: str, cuid: Cuid, state: EngineState | None, advice: str) -> InvalidTransition:
         status = "created" if state is None else state.status

@@ -281,3 +281,25 @@ async def test_an_image_that_no_registry_gives(tmp_path: Path) -> None:
     fake = Fake(tmp_path, "docker-compose", "sys.stderr.write('Cannot connect to the Docker daemon')\nsys.exit(1)")
     with pytest.raises(EngineUnavailable):
         await pull(Compose(str(fake.path), "5"), {}, "x", None, 10)
+
+
+STUCK_ON_ONE = """
+import time
+ids = sys.argv[3:]
+if "stuck" in ids:
+    time.sleep(60)
+state = {"Status": "running", "StartedAt": "2026-01-01T00:00:00Z", "FinishedAt": "", "ExitCode": 0}
+labels = {"Labels": {"container-manager.cuid": "CUID"}}
+print(json.dumps([{"Id": one, "State": state, "Config": labels, "HostConfig": {}, "NetworkSettings": {}} for one in ids]))
+"""
+
+
+async def test_one_container_that_the_engine_is_stuck_on_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("container_manager.engine.docker.BATCH_TIMEOUT", 1.0)
+    monkeypatch.setattr("container_manager.engine.docker.ALONE_TIMEOUT", 1.5)
+    _, docker = fake_docker(tmp_path, STUCK_ON_ONE.replace("CUID", CUID))
+    found, stuck = await docker.inspect(["first", "stuck", "last"])
+    assert [one.state.container_id for one in found] == ["first", "last"]
+    assert stuck == {"stuck"}

@@ -23,17 +23,18 @@ class Answers:
         self.asked: list[list[str]] = []
         self.meanwhile: list[dict[str, Any]] = []
         self.follower: Follower | None = None
+        self.stuck: set[str] = set()
 
     def has(self, key: str, status: Status, *, publishes: bool = False, restarts: bool = False, **state: Any) -> None:
         self.containers[key] = Inspected(EngineState(CUID, key, status, **state), publishes, restarts)
 
-    async def inspect(self, ids: Iterable[str], timeout: float | None = None) -> list[Inspected]:
+    async def inspect(self, ids: Iterable[str]) -> tuple[list[Inspected], set[str]]:
         self.asked.append(list(ids))
-        answers = [self.containers[key] for key in self.asked[-1] if key in self.containers]
+        answers = [self.containers[key] for key in self.asked[-1] if key in self.containers.keys() - self.stuck]
         while self.meanwhile:
             assert self.follower is not None
             self.follower._apply(self.meanwhile.pop(0))
-        return answers
+        return answers, self.stuck & set(self.asked[-1])
 
     async def listed(self, timeout: float | None = None) -> list[Listed]:
         return [Listed(key, CUID, answer.state.status, "") for key, answer in self.containers.items()]
@@ -274,3 +275,13 @@ async def test_a_stream_that_ends_makes_the_table_stale_and_is_tried_again() -> 
     await follower.close()
     assert not follower.available
     assert table.age > 0
+
+
+async def test_what_the_engine_is_stuck_on_has_the_state_of_the_list() -> None:
+    follower, table, answers = following()
+    answers.has("one", "paused")
+    answers.stuck = {"one"}
+    await follower._reconcile(everything=True)
+    state = table.get(CUID)
+    assert state is not None
+    assert (state.container_id, state.status) == ("one", "paused")
