@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pytest_asyncio
 from blockbuster import BlockBuster
@@ -20,6 +21,9 @@ from container_manager.settings import Settings
 from harness import BUSYBOX, PATIENCE, PYTHON_IMAGE, Client, docker, make_settings, remove_containers, serve
 
 ROOT = Path(__file__).parents[1]
+# Machines are shared: how long an example took says nothing of the code.
+hypothesis.settings.register_profile("shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("shared")
 APPLETS = (
     "ash cat chmod cut env false grep head id kill ls mkdir nc ps pwd seq sh sleep stty tail test touch true tty yes"
 )

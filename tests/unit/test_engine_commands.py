@@ -290,7 +290,8 @@ if "stuck" in ids:
     time.sleep(60)
 state = {"Status": "running", "StartedAt": "2026-01-01T00:00:00Z", "FinishedAt": "", "ExitCode": 0}
 labels = {"Labels": {"container-manager.cuid": "CUID"}}
-print(json.dumps([{"Id": one, "State": state, "Config": labels, "HostConfig": {}, "NetworkSettings": {}} for one in ids]))
+rest = {"State": state, "Config": labels, "HostConfig": {}, "NetworkSettings": {}}
+print(json.dumps([{"Id": one, **rest} for one in ids]))
 """
 
 
