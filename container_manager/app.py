@@ -30,6 +30,7 @@ from container_manager.services.images import Images
 from container_manager.services.lifecycle import Lifecycle
 from container_manager.services.lifetimes import Lifetimes
 from container_manager.services.terminals import Terminals
+from container_manager.services.usage import Usage
 from container_manager.services.volumes import Volumes
 from container_manager.services.wheels import Wheels
 from container_manager.settings import Settings
@@ -74,6 +75,7 @@ def build(settings: Settings) -> web.Application:
         used=lifetimes.used,
         redeem_ticket=terminals.tickets.redeem,
         events=Events(engine.states),
+        usage=Usage(engine, commands),
         audit=audit,
         metrics=Metrics(),
         mutations=Mutations(),

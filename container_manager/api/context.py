@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from container_manager.services.lifecycle import Lifecycle
     from container_manager.services.lifetimes import Lifetimes
     from container_manager.services.terminals import Terminals
+    from container_manager.services.usage import Usage
     from container_manager.store.mounts import Mounts
     from container_manager.store.registry import Registry
 
@@ -52,6 +53,7 @@ class Services:
     terminals: "Terminals"
     lifetimes: "Lifetimes"
     events: "Events"
+    usage: "Usage"
     audit: "Audit"
     views: "Views"
     metrics: "Metrics"

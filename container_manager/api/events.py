@@ -52,6 +52,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
 async def end_streams(app: web.Application) -> None:
     """When the server ends: streams end at once, instead of holding it up."""
     app[SERVICES].events.end()
+    app[SERVICES].usage.end()
 
 
 EVENT_ROUTES = [

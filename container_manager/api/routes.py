@@ -8,6 +8,7 @@ from container_manager.api.lifecycle import LIFECYCLE_ROUTES
 from container_manager.api.route import Route
 from container_manager.api.system import SYSTEM_ROUTES
 from container_manager.api.terminals import TERMINAL_ROUTES
+from container_manager.api.usage import USAGE_ROUTES
 from container_manager.api.v1 import V1_ROUTES
 from container_manager.api.web import WEB_ROUTES
 
@@ -18,6 +19,7 @@ ROUTES: list[Route] = [
     *FILE_ROUTES,
     *TERMINAL_ROUTES,
     *EVENT_ROUTES,
+    *USAGE_ROUTES,
     *SYSTEM_ROUTES,
     *WEB_ROUTES,
     *V1_ROUTES,

@@ -73,7 +73,8 @@ def _answer(request: web.Request, name: str) -> web.Response:
         raise RouteNotFound("There is no such path")
     # `no-cache` lets a browser keep a file and ask each time whether it is still the same.
     headers = {**page_headers(), hdrs.ETAG: asset.etag}
-    if asset.etag in (tag.strip() for tag in request.headers.get(hdrs.IF_NONE_MATCH, "").split(",")):
+    known = request.headers.get(hdrs.IF_NONE_MATCH, "").split(",")
+    if asset.etag in (tag.strip().removeprefix("W/") for tag in known):
         return web.Response(status=304, headers=headers)
     charset = "utf-8" if asset.media_type.startswith("text/") else None
     return web.Response(body=asset.body, content_type=asset.media_type, charset=charset, headers=headers)

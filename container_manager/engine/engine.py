@@ -10,6 +10,7 @@ from container_manager.engine.exec import OUTPUT_LIMIT, Inside
 from container_manager.engine.operations import Operations
 from container_manager.engine.orphans import end_orphans
 from container_manager.engine.pull import PULL_TIMEOUT, Progress, pull
+from container_manager.engine.stats import stats_argv
 from container_manager.engine.traffic import Traffic
 from container_manager.errors import EngineUnavailable
 from container_manager.models import Cuid, ExecResult, ImageFacts
@@ -114,6 +115,10 @@ class Engine(Operations):
         argv += [f"--tail={tail}"] if tail is not None else []
         argv += [f"--since={since}"] if since is not None else []
         return [*argv, cuid]
+
+    def stats_argv(self, cuid: Cuid) -> list[str]:
+        """The command line that prints what the container uses, for as long as it runs: see `engine.stats`."""
+        return stats_argv(self._docker.binary, cuid)
 
     async def kill_marked(self, cuid: Cuid, mark: str, *, user: str | None) -> None:
         """End every process that an exec or a terminal of this mark left in the container, until none is left."""

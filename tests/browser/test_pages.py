@@ -139,3 +139,12 @@ def test_credentials_in_the_address_do_no_harm(browser: Browser, site: Site) -> 
     steadily(lambda: page.goto(site.url.replace("//", f"//{user}:{password}@")))
     expect(page.get_by_role("heading", name="Run your first program")).to_be_visible()
     context.close()
+
+
+def test_use_is_drawn_while_it_runs(visit: Visit, site: Site) -> None:
+    cuid = site.create(PYTHON_IMAGE, command="sleep 3600", resources={"memory": "200m"}, start=True)
+    page = visit(f"#/c/{cuid}/overview")
+    expect(page.get_by_role("heading", name="Use now")).to_be_visible()
+    expect(page.locator(".charts")).to_contain_text("of 200 MB")
+    site.api("POST", f"/containers/{cuid}/stop")
+    expect(page.get_by_role("heading", name="Use now")).to_be_hidden()

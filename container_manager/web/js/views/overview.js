@@ -10,6 +10,7 @@ import { icon } from "../icons.js";
 import { environmentEditor, portsEditor, words } from "../rows.js";
 import { store } from "../store.js";
 import { toast } from "../toast.js";
+import { usageCard } from "../usage.js";
 import { portLinks } from "./dashboard.js";
 
 const CLOCK_MS = 10_000;
@@ -19,7 +20,12 @@ export function overviewPane(first) {
   let container = first;
   let revealed = false;
   const element = h("section", { class: "pane pane-overview", "aria-label": "Overview" });
+  const usage = usageCard(first.cuid);
+  let visible = false;
   let drawn = "";
+
+  const watch = () => usage.watch(visible && !document.hidden && container.status === "running");
+  document.addEventListener("visibilitychange", watch);
 
   function render() {
     // Drawn anew only when something that it shows has changed: a text that is being selected stays.
@@ -27,7 +33,7 @@ export function overviewPane(first) {
     if (state === drawn) return;
     drawn = state;
     const focused = element.contains(document.activeElement) ? document.activeElement.dataset.keep : null;
-    element.replaceChildren(...[problem(container), nextStep(container), h("div", { class: "facts" }, h("div", {}, stateCard(container), limitsCard(container)), h("div", {}, setupCard(container), environmentCard(container)))].filter(Boolean));
+    element.replaceChildren(...[problem(container), nextStep(container), h("div", { class: "facts" }, h("div", {}, usage.element, stateCard(container), limitsCard(container)), h("div", {}, setupCard(container), environmentCard(container)))].filter(Boolean));
     if (focused) element.querySelector(`[data-keep="${focused}"]`)?.focus();
   }
 
@@ -50,8 +56,17 @@ export function overviewPane(first) {
     update(next) {
       container = next;
       render();
+      watch();
     },
-    destroy: () => clearInterval(clock),
+    shown(now) {
+      visible = now;
+      watch();
+    },
+    destroy() {
+      clearInterval(clock);
+      document.removeEventListener("visibilitychange", watch);
+      usage.watch(false);
+    },
   };
 }
 
