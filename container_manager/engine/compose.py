@@ -63,12 +63,15 @@ class Compose:
     def _verb(self, cuid: Cuid, *words: str) -> list[str]:
         return [self.binary, "--progress", "json", "--project-name", cuid, *words]
 
-    def up(self, cuid: Cuid, file: Path) -> list[str]:
-        """Create, or recreate as `file` says, and start. A function of that one file alone."""
+    def up(self, cuid: Cuid, file: Path, timeout: float) -> list[str]:
+        """Create, or recreate as `file` says, and start; an old container is killed after `timeout` seconds.
+
+        A function of that one file alone.
+        """
         return [
             *(self.binary, "--progress", "json", "--project-name", cuid),
             *("--env-file", "/dev/null", "--project-directory", str(file.parent), "--file", str(file)),
-            *("up", "--detach", "--no-build", "--pull", "never"),
+            *("up", "--detach", "--no-build", "--pull", "never", "--timeout", _seconds(timeout)),
         ]
 
     def start(self, cuid: Cuid) -> list[str]:

@@ -83,13 +83,14 @@ class Operations:
         before = self.states.get(cuid)
         # Compose killed half-way, for whatever reason, may leave a container under a wrong name.
         self._cut_off.add(cuid)
-        argv = self._verbs.up(cuid, file)
+        grace = self.settings.stop_timeout
+        argv = self._verbs.up(cuid, file, grace)
         try:
-            started = await self._run_start(cuid, argv, secrets)
+            started = await self._run_start(cuid, argv, grace=grace, secrets=secrets)
         except NetworkMissing:
             self._network.forget()
             await self.ensure_network()
-            started = await self._run_start(cuid, argv, secrets)
+            started = await self._run_start(cuid, argv, grace=grace, secrets=secrets)
         self._cut_off.discard(cuid)
         return await self._started(cuid, before if started else None, publishes)
 
@@ -144,11 +145,13 @@ class Operations:
         if state is not None and state.status == "paused":
             await self.unpause(cuid)
 
-    async def _run_start(self, cuid: Cuid, argv: Sequence[str], secrets: Collection[str] = ()) -> bool:
+    async def _run_start(
+        self, cuid: Cuid, argv: Sequence[str], *, grace: float = 0, secrets: Collection[str] = ()
+    ) -> bool:
         """Run an up or a start; whether that started the container, which may run already."""
         deadline = time.monotonic() + self._timeout
         while True:
-            finished = await self._run(argv, secrets=secrets)
+            finished = await self._run(argv, grace=grace, secrets=secrets)
             if b'"Started"' in finished.stderr:
                 return True
             state = self.states.get(cuid)

@@ -198,7 +198,8 @@ class Lifecycle:
 
     async def _run(self, cuid: Cuid) -> EngineState:
         """The cheaper `start` where the container at the engine is what the file says, else `up`."""
-        publishes = bool(self._registry.get(cuid).ports)
+        spec = self._registry.get(cuid)
+        publishes = bool(spec.ports)
         if self._engine.states.get(cuid) is not None and self._is_applied(cuid):
             try:
                 return await self._engine.start_existing(cuid, publishes=publishes)
@@ -208,7 +209,9 @@ class Lifecycle:
                 if isinstance(error, EngineUnavailable):
                     raise
                 _log.info("%s: start failed, making it anew: %s", cuid, error.message)
-        return await self._engine.up(cuid, self._layout.compose_file(cuid), publishes=publishes)
+        return await self._engine.up(
+            cuid, self._layout.compose_file(cuid), publishes=publishes, secrets=spec.env.values()
+        )
 
     def _is_applied(self, cuid: Cuid) -> bool:
         return cuid in self._applied and self._applied[cuid] == self._registry.fingerprint(cuid)

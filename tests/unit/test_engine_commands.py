@@ -56,11 +56,11 @@ def verbs() -> Compose:
 
 
 def test_up_is_a_function_of_one_file(verbs: Compose) -> None:
-    argv = verbs.up(CUID, Path("/data/compose/x.yml"))
+    argv = verbs.up(CUID, Path("/data/compose/x.yml"), 10.0)
     assert argv == [
         *("/bin/docker-compose", "--progress", "json", "--project-name", CUID, "--env-file", "/dev/null"),
         *("--project-directory", "/data/compose", "--file", "/data/compose/x.yml"),
-        *("up", "--detach", "--no-build", "--pull", "never"),
+        *("up", "--detach", "--no-build", "--pull", "never", "--timeout", "10"),
     ]
 
 
