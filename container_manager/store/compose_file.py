@@ -13,6 +13,9 @@ EXTENSION = "x-container-manager"
 OWN_VARIABLES = ("CONTAINER_UID", "TAGS")
 """Environment variables that are the server's to set."""
 
+EVERY_ADDRESS = "0.0.0.0"
+"""What it means when a file gives a port no address."""
+
 _HEADER = """\
 Written by container-manager. Edit it freely: comments, order and keys of your own
 survive every change made through the API, and a change made here is seen at once.
@@ -81,11 +84,15 @@ def set_network(document: CommentedMap, service: CommentedMap, network: str) -> 
 
 
 def port_line(port: PortMapping, publish_address: str) -> str:
-    """A port in Compose's short form, the address always written out."""
+    """A port in Compose's short form."""
+    container = f"{port.container}/{port.protocol}"
     address = port.host_ip or publish_address
+    if address == EVERY_ADDRESS:
+        # Not written out: Podman would take it for an address that packets come to.
+        return quoted(f"{port.host}:{container}" if port.host else container)
     if ":" in address:
         address = f"[{address}]"
-    return quoted(f"{address}:{port.host or ''}:{port.container}/{port.protocol}")
+    return quoted(f"{address}:{port.host or ''}:{container}")
 
 
 def volume_entry(volume: Volume) -> CommentedMap:

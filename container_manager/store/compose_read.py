@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from container_manager.errors import ComposeFileBroken
 from container_manager.models import ContainerSpec, Cuid, PortMapping, Resources, Runs, Volume
-from container_manager.store.compose_file import EXTENSION, OWN_VARIABLES
+from container_manager.store.compose_file import EVERY_ADDRESS, EXTENSION, OWN_VARIABLES
 from container_manager.store.yaml_text import load, unquoted
 
 VARIABLE = "environment."
@@ -127,7 +127,7 @@ def _port(value: Any) -> PortMapping | None:
         if target is None or published is None:
             return None
         protocol = value.get("protocol") if value.get("protocol") in ("udp", "sctp") else "tcp"
-        return PortMapping(published, target, cast(Any, protocol), str(value.get("host_ip") or ""))
+        return PortMapping(published, target, cast(Any, protocol), str(value.get("host_ip") or EVERY_ADDRESS))
     match = _PORT.fullmatch(str(value))
     if match is None:
         return None
@@ -135,7 +135,7 @@ def _port(value: Any) -> PortMapping | None:
         host=int(match["host"] or 0),
         container=int(match["container"]),
         protocol=cast(Any, match["protocol"] or "tcp"),
-        host_ip=match["ip6"] or match["ip"] or "",
+        host_ip=match["ip6"] or match["ip"] or EVERY_ADDRESS,
     )
 
 

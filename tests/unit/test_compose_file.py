@@ -160,10 +160,10 @@ def test_a_broken_file_says_what_is_wrong(text: bytes, said: str) -> None:
 @pytest.mark.parametrize(
     ("line", "port"),
     [
-        ("'8080:80'", PortMapping(8080, 80)),
+        ("'8080:80'", PortMapping(8080, 80, "tcp", "0.0.0.0")),
         ("'127.0.0.1:1:2/udp'", PortMapping(1, 2, "udp", "127.0.0.1")),
         ("'[::1]:1:2'", PortMapping(1, 2, "tcp", "::1")),
-        ("80", PortMapping(0, 80)),
+        ("80", PortMapping(0, 80, "tcp", "0.0.0.0")),
         ("{target: 80, published: '81', protocol: udp, host_ip: 0.0.0.0}", PortMapping(81, 80, "udp", "0.0.0.0")),
     ],
 )
