@@ -43,6 +43,7 @@ for page in itertools.count(1):
         log("INFO", f"fetched /catalogue/{page} in {37 * page % 91 + 9} ms")
     else:
         log("WARN", f"/catalogue/{page} answered 503, trying again")
+    sum(number * number for number in range(page % 9 * 90_000))
     time.sleep(0.02 if page < 60 else 1)
 """
 
@@ -133,10 +134,11 @@ def opened(browser: Browser, site: Site, fragment: str, *, dark: bool = False, p
     while True:
         try:
             page.goto(f"{site.url}/{fragment}")
+            page.locator("#new-container").wait_for(state="attached", timeout=10_000)
             break
         except Error as error:
             # Chromium cuts its connections when a container's network comes or goes.
-            if "ERR_NETWORK_CHANGED" not in error.message:
+            if "ERR_NETWORK_CHANGED" not in error.message and "Timeout" not in error.message:
                 raise
     yield page
     context.close()
@@ -213,6 +215,8 @@ def pictures(browser: Browser, site: Site) -> None:
 
     with opened(browser, site, f"#/c/{cuid}/overview") as page:
         expect(page.get_by_role("heading", name="Environment")).to_be_visible()
+        # The charts have something to show once there are some samples.
+        expect(page.locator(".chart path").nth(1)).to_have_attribute("d", re.compile(r"(L.*){12}"))
         shoot(page, "overview")
         page.get_by_role("link", name="Files", exact=True).click()
         expect(page.get_by_role("button", name="boot.py", exact=True)).to_be_visible()

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from pages import Site, Visit, steadily
+from pages import Site, Visit, load
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
@@ -51,7 +51,7 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.extend(_violations(message)))
         page.on("request", lambda request: complaints.extend(_foreign(request.url, site.url)))
-        steadily(lambda: page.goto(f"{site.url}/{fragment}"))
+        load(page, f"{site.url}/{fragment}")
         return page
 
     yield open_page

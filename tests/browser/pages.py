@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import requests
-from playwright.sync_api import Error, Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, TimeoutError, expect
 
 from harness import zipped
 
@@ -46,15 +46,20 @@ class Site:
         return self.api("GET", f"/containers/{cuid}/download", params={"path": path}).content
 
 
-def steadily(load: Callable[[], object]) -> None:
-    """Load a page. Containers come and go on this machine, and Chromium cuts its connections each time."""
+def load(page: Page, url: str | None = None) -> None:
+    """Load `url`, or what is shown once more, until its scripts run.
+
+    Containers come and go on this machine, and Chromium cuts all its connections each time.
+    """
     deadline = time.monotonic() + PATIENCE_MS / 1000
     while True:
         try:
-            load()
+            page.goto(url) if url else page.reload()
+            page.locator("#new-container").wait_for(state="attached", timeout=5000)
             return
         except Error as error:
-            if "ERR_NETWORK_CHANGED" not in error.message or time.monotonic() > deadline:
+            cut = "ERR_NETWORK_CHANGED" in error.message or isinstance(error, TimeoutError)
+            if not cut or time.monotonic() > deadline:
                 raise
 
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from pages import Site, Visit, row, steadily, tab
+from pages import Site, Visit, load, row, tab
 from playwright.sync_api import Browser, Error, expect
 
 from harness import PYTHON_IMAGE
@@ -96,7 +96,7 @@ def test_light_and_dark(visit: Visit) -> None:
     assert page.evaluate(brightness) < 60
     page.get_by_role("button", name="Light or dark").click()
     assert page.evaluate(brightness) > 200
-    steadily(page.reload)
+    load(page)
     expect(page.get_by_role("heading", name="Containers")).to_be_visible()
     assert page.evaluate(brightness) > 200
 
@@ -125,10 +125,10 @@ def test_a_user_logs_in(browser: Browser, site: Site) -> None:
     with browser.new_context() as stranger:
         page = stranger.new_page()
         with pytest.raises(Error, match="ERR_INVALID_AUTH_CREDENTIALS"):
-            steadily(lambda: page.goto(site.url))
+            load(page, site.url)
     with browser.new_context(http_credentials={"username": user, "password": password}) as known:
         page = known.new_page()
-        steadily(lambda: page.goto(site.url))
+        load(page, site.url)
         expect(page.get_by_role("heading", name="Run your first program")).to_be_visible()
 
 
@@ -136,7 +136,7 @@ def test_credentials_in_the_address_do_no_harm(browser: Browser, site: Site) -> 
     user, password = site.credentials
     context = browser.new_context()
     page = context.new_page()
-    steadily(lambda: page.goto(site.url.replace("//", f"//{user}:{password}@")))
+    load(page, site.url.replace("//", f"//{user}:{password}@"))
     expect(page.get_by_role("heading", name="Run your first program")).to_be_visible()
     context.close()
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from pages import Site, Visit, drop, row, steadily, tab
+from pages import Site, Visit, drop, load, row, tab
 from playwright.sync_api import expect
 
 from harness import PYTHON_IMAGE, zipped
@@ -154,7 +154,7 @@ def test_the_log_of_a_program_that_ends_at_once_is_there_on_every_visit(visit: V
     for _ in range(3):
         expect(page.get_by_role("log")).to_have_text("only line")
         expect(page.locator(".log-status")).to_have_text("Ended")
-        steadily(page.reload)
+        load(page)
     page.get_by_role("button", name=f"Start {cuid[:9]}").click()
     expect(page.get_by_role("log")).to_have_text("only lineonly line")
 

@@ -2,7 +2,7 @@
 
 import re
 
-from pages import Site, Visit, steadily, tab
+from pages import Site, Visit, load, tab
 from playwright.sync_api import Page, expect
 
 from harness import PYTHON_IMAGE
@@ -31,7 +31,7 @@ def test_a_reload_finds_the_same_shell(visit: Visit, site: Site) -> None:
     enter(page, "number=6; echo result $((number * 7))")
     expect(screen).to_contain_text("result 42")
 
-    steadily(page.reload)
+    load(page)
     shell(page)
     expect(screen).to_contain_text("result 42")
     enter(page, "echo still $((number + 1))")
