@@ -195,7 +195,7 @@ function ageOf(container) {
 /** Ports that are bound, as links; else those that will be. */
 export function portLinks(container) {
   const bound = container.bound_ports?.length > 0;
-  const ports = bound ? container.bound_ports : (container.ports ?? []);
+  const ports = bound ? oneFamily(container.bound_ports) : (container.ports ?? []);
   const links = ports.map(({ host, container: inside, protocol }) => ({
     key: `${bound}${host}-${inside}-${protocol}`,
     label: host ? `:${host}` : `→${inside}`,
@@ -203,6 +203,13 @@ export function portLinks(container) {
     url: bound && protocol === "tcp" ? `http://${location.hostname}:${host}/` : null,
   }));
   return [...new Map(links.map((link) => [link.key, link])).values()];
+}
+
+/** The engine binds a port for IPv4 and for IPv6, under two numbers when it chose them: one of the two is enough. */
+function oneFamily(ports) {
+  const isIpv6 = (port) => port.host_ip?.includes(":");
+  const first = new Set(ports.filter((port) => !isIpv6(port)).map((port) => `${port.container}/${port.protocol}`));
+  return ports.filter((port) => !isIpv6(port) || !first.has(`${port.container}/${port.protocol}`));
 }
 
 function emptyState(kind, clear) {
