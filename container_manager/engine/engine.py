@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from container_manager.engine import compose
 from container_manager.engine.aside import Asides
 from container_manager.engine.exec import OUTPUT_LIMIT, Inside
+from container_manager.engine.exec_stream import ExecStream, socket_path
 from container_manager.engine.operations import Operations
 from container_manager.engine.orphans import end_orphans
 from container_manager.engine.pull import PULL_TIMEOUT, Progress, pull
@@ -25,6 +26,7 @@ class Engine(Operations):
         self.asides = Asides(self._docker, settings)
         self.traffic = Traffic(self._docker)
         self._inside = Inside(self._docker)
+        self._socket: str | None = None
 
     async def start(self) -> None:
         """Find the programs and follow the engine. EngineUnavailable only when a program is missing or too old."""
@@ -32,6 +34,7 @@ class Engine(Operations):
         if binary is None:
             raise EngineUnavailable("The docker command is not found: install Docker's command line")
         self._docker.binary = binary
+        self._socket = await asyncio.to_thread(socket_path, self.environment)
         await asyncio.to_thread(end_orphans, self.settings.data_dir)
         self._compose = compose.Compose(*await compose.find(self.environment, self._timeout))
         self._follower.start()
@@ -98,6 +101,12 @@ class Engine(Operations):
         """The command line of a terminal (`tty`) or a bare command. Values of `env` are readable by every user of
         this machine: no secrets. Run it with `environment`, in a directory without a Compose file, such as /."""
         return self._verbs.exec(cuid, command, user=user, workdir=workdir, env=env, tty=tty)
+
+    def exec_stream(
+        self, cuid: Cuid, command: Sequence[str], *, env: Mapping[str, str], tty: bool
+    ) -> ExecStream | None:
+        """The same as the engine's own stream, which needs no process; None where it cannot be had."""
+        return ExecStream(self._socket, cuid, command, env, tty=tty) if self._socket else None
 
     def logs_argv(
         self,

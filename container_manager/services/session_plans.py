@@ -1,8 +1,8 @@
 """From what a client asks for to what a session is made of: the commands, and why a process may have ended."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from container_manager.engine.engine import Engine
 from container_manager.errors import EngineTimeout
@@ -13,6 +13,7 @@ from container_manager.terminal.process import Process, Size
 from container_manager.terminal.pty_process import PtyProcess
 from container_manager.terminal.session import Mode
 from container_manager.terminal.shell import Shell, words
+from container_manager.terminal.stream_process import StreamProcess
 
 _NOTICED = 0.5
 """Seconds in which the table of states shows why a process was killed."""
@@ -54,24 +55,23 @@ class SessionCommands:
         self._opening = opening
         self._began = engine.states.get(cuid)
 
-    def _exec(self, command: Sequence[str], *, tty: bool) -> list[str]:
-        env = {SESSION_VARIABLE: self._mark}
+    def _exec(self, size: Size, *, tty: bool) -> Process:
+        """The shell or the command in the container: by the engine's own stream, or else by a client of it."""
+        command = words(size, self._opening.command)
+        env = {SESSION_VARIABLE: self._mark} | ({"TERM": "xterm-256color"} if tty else {})
+        stream = self._engine.exec_stream(self._cuid, command, env=env, tty=tty)
+        if stream is not None:
+            return StreamProcess(stream, size)
+        argv = [*_CHANGE_DIRECTORY, *self._engine.exec_argv(self._cuid, command, env=env, tty=tty)]
         if tty:
-            env["TERM"] = "xterm-256color"
-        return [*_CHANGE_DIRECTORY, *self._engine.exec_argv(self._cuid, command, env=env, tty=tty)]
-
-    def _terminal(self, size: Size) -> PtyProcess:
-        argv = self._exec(words(size, self._opening.command), tty=True)
-        return PtyProcess(argv, self._engine.environment, size, raw=True)
+            return PtyProcess(argv, self._engine.environment, size, raw=True)
+        return PipeProcess(argv, self._engine.environment, takes_input=True)
 
     def process(self, size: Size) -> Process:
         """The shell, or the command."""
-        if not self._opening.command:
-            return Shell(self._terminal, size)
-        if self._opening.tty:
-            return self._terminal(size)
-        argv = self._exec(words(size, self._opening.command), tty=False)
-        return PipeProcess(argv, self._engine.environment, takes_input=True)
+        if self._opening.command:
+            return self._exec(size, tty=self._opening.tty)
+        return Shell(partial(self._exec, tty=True), size)
 
     def logs(self, since: datetime | None) -> Process:
         """The app's output from `since` on."""

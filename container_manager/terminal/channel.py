@@ -82,6 +82,7 @@ class Writer:
         self._waiting = False
         self._held = False
         self._finishing = False
+        self._finished: Callable[[], None] | None = None
         self._closed = False
         self._roomy = asyncio.Event()
         self._roomy.set()
@@ -135,6 +136,8 @@ class Writer:
                 self._loop.remove_writer(self._descriptor)
         if self._finishing and not self._pending:
             self.close()
+            if self._finished is not None:
+                self._finished()
 
     async def drain(self) -> None:
         """Wait while more than INPUT_HIGH bytes are pending, until INPUT_LOW are."""
@@ -145,9 +148,9 @@ class Writer:
         self._pending.clear()
         self._flush()
 
-    def finish(self) -> None:
-        """Close when everything pending is written."""
-        self._finishing = True
+    def finish(self, finished: Callable[[], None] | None = None) -> None:
+        """Close when everything pending is written, then call `finished`."""
+        self._finishing, self._finished = True, finished
         self._flush()
 
     def close(self) -> None:

@@ -122,6 +122,8 @@ async def test_a_frame_that_is_too_large_closes_the_connection(client: Client, d
         await screen.prompt()
         await screen.type("x" * 2_000_000)
         assert (await screen.end())[0] == 1009
+        # Its session could be come back to.
+        await client.call("DELETE", f"/containers/{debian}/sessions/{screen.sid}")
 
 
 async def test_a_flood_is_interrupted_at_once(client: Client, debian: str) -> None:
