@@ -7,4 +7,4 @@ cd "$(dirname "$0")/.."
 scripts/setup.sh --tests
 need_packages "The test suite" busybox-static
 [ "$#" -gt 0 ] || set -- tests/e2e
-exec scripts/podman.sh .venv/bin/python -m pytest "$@"
+exec scripts/podman.sh .venv/bin/python -m pytest --reruns 2 -raR "$@"
