@@ -5,7 +5,10 @@ import os
 from collections.abc import Callable
 
 READ_AT_ONCE = 32 << 10
-"""Bytes gathered for one piece of output: a read from a PTY returns 4,095 at most."""
+"""Bytes gathered for one piece of output."""
+
+_MOST_OF_A_TERMINAL = 4095
+"""Bytes that a read from a PTY returns at most, however many there are."""
 
 INPUT_HIGH = 256 << 10
 INPUT_LOW = 64 << 10
@@ -44,6 +47,8 @@ class Reader:
                 break
             pieces.append(piece)
             gathered += len(piece)
+            if len(piece) < _MOST_OF_A_TERMINAL:
+                break  # that was all: asking again would only be told so
         if pieces:
             self._data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         if ended:

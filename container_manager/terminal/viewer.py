@@ -54,7 +54,8 @@ class Viewer:
         self._buffered = 0
         self._replies = 0
         self._farewell: tuple[int, str] = (NORMAL, "")
-        self._queued = asyncio.Event()
+        self._sending: asyncio.Task[None] | None = None
+        self._busy = False
         self._taken = asyncio.Event()
         self._leaves = asyncio.Event()
         self._dropped = asyncio.Event()
@@ -75,7 +76,11 @@ class Viewer:
             self._frames.append(frame)
             self._buffered += len(frame)
             self.full = self.full or self._buffered > BUFFER_HIGH
-            self._queued.set()
+            if not self._busy:
+                # At once, without a turn of the loop: most frames are sent before this returns.
+                self._busy = True
+                loop = asyncio.get_running_loop()
+                self._sending = asyncio.Task(self._send(), loop=loop, eager_start=True)
 
     async def reply(self, frame: bytes) -> None:
         """Queue an answer to one of its own frames. Waits while it leaves too many answers unread."""
@@ -110,34 +115,32 @@ class Viewer:
     def _leave(self, code: int, reason: str) -> None:
         self._farewell = (code, reason)
         self._leaves.set()
-        self._queued.set()
         self._taken.set()
 
     async def run(self) -> None:
-        """Send until it is finished, dropped or gone; then close the connection."""
-        sending, leaving, dropped = tasks = [
-            asyncio.create_task(work) for work in (self._send(), self._leaves.wait(), self._dropped.wait())
-        ]
+        """Wait until it is finished, dropped or gone; then close the connection."""
+        await self._leaves.wait()
+        dropped = asyncio.create_task(self._dropped.wait())
+        tasks = [dropped] if self._sending is None else [dropped, self._sending]
         try:
-            await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait([sending, dropped], timeout=_FAREWELL, return_when=asyncio.FIRST_COMPLETED)
+            if self._busy:
+                await asyncio.wait(tasks, timeout=_FAREWELL, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._leave(*self._farewell)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         await self._connection.close(*self._farewell)
 
     async def _send(self) -> None:
-        while not self._dropped.is_set():
+        try:
             while self._frames:
                 frame = self._frames.popleft()
                 await self._connection.send(frame)
                 self._sent(len(frame))
-            if self.leaving:
-                return
-            self._queued.clear()
-            await self._queued.wait()
+        except ConnectionError:
+            self.gone()
+        finally:
+            self._busy = False
 
     def _sent(self, size: int) -> None:
         self._buffered -= size
