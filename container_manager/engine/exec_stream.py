@@ -70,7 +70,7 @@ class ExecStream:
         On a terminal the bytes are its own; else its output comes in the engine's frames (a byte for the stream, three
         zeros, four bytes of length, the data).
         """
-        created = await self._ask("POST", f"/containers/{quote(self._container)}/exec", self._wanted)
+        created = await self._ask("POST", f"/containers/{quote(self._container, safe='')}/exec", self._wanted)
         self._id = str(created["Id"])
         connection = await self._connect()
         try:

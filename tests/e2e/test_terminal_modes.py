@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 from terminal_client import connected, nothing_left, processes
 
+from container_manager.api.context import SERVICES
 from harness import PYTHON_IMAGE, Client
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -125,6 +126,29 @@ async def test_a_command_on_a_terminal(client: Client, app: str) -> None:
         assert (await screen.exit())["code"] == 0
         assert "10 50" in screen.text
         assert "terminal" in screen.text
+
+
+async def test_without_the_engines_socket_its_client_does_the_same(
+    client: Client, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client.app[SERVICES].engine, "_socket", None)
+    async with connected(client, app, cols=90, rows=25) as screen:
+        await screen.prompt()
+        await screen.type("stty size\n")
+        await screen.shows("25 90")
+        await screen.send(type="resize", cols=66, rows=11)
+        await screen.has_size(66, 11)
+        await screen.type("sh -c \"echo run''ning; exec sleep 1000\"\n")
+        await screen.shows("running")
+        await screen.send(type="signal", name="INT")
+        await screen.shows("^C")
+        await screen.type("exit 4\n")
+        assert (await screen.exit())["code"] == 4
+    async with connected(client, app, cmd="cat; echo err >&2; exit 3", tty=0) as screen:
+        await screen.send(type="stdin", data="typed", eof=True)
+        assert (await screen.exit())["code"] == 3
+        assert (screen.bytes("stdout"), screen.bytes("stderr")) == (b"typed", b"err\n")
+    await nothing_left(client, app)
 
 
 async def test_a_stopped_container_ends_its_sessions_and_says_why(client: Client) -> None:
