@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import logging
 from typing import Literal
 
 from container_manager.engine.docker import Docker
 from container_manager.engine.failures import failure
 from container_manager.errors import ComposeError
+
+log = logging.getLogger(__name__)
 
 ICC = "com.docker.network.bridge.enable_icc"
 """Docker's option for traffic between the containers of a bridge."""
@@ -37,6 +40,8 @@ class SharedNetwork:
             if self._known != connection:
                 if not await self._exists(engine):
                     await self._create(engine)
+                if self._kind == "isolated" and engine == "podman":
+                    log.warning("Podman does not keep containers of one network apart: they can reach each other")
                 self._known = connection
         return self.name
 

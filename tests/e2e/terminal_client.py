@@ -115,7 +115,7 @@ async def processes(client: Client, cuid: str) -> list[str]:
     look = 'for p in /proc/[0-9]*; do tr "\\0\\n" "  " < $p/cmdline 2>/dev/null; echo; done'
     answer = await client.exec(cuid, "sh", "-c", look)
     lines = [line.strip() for line in answer["stdout"].splitlines()]
-    ours = ("/sbin/docker-init", "boot.py", "sleep 1000000", "/proc/[0-9]*", "tr \\0")
+    ours = ("/sbin/docker-init", "/run/podman-init", "boot.py", "sleep 1000000", "/proc/[0-9]*", "tr \\0")
     return [line for line in lines if line and not any(word in line for word in ours)]
 
 
