@@ -13,7 +13,7 @@ import aiohttp
 from harness import Client, eventually
 
 PATIENCE = 15.0
-PROMPT = re.compile(r"[$#] (\x1b\[6n)?$")
+PROMPT = re.compile(r"[$#] (\x1b\[6n|\x1b\[J)*$")
 
 
 class Screen:
