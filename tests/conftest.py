@@ -5,6 +5,7 @@ import dataclasses
 import io
 import os
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -24,6 +25,8 @@ ROOT = Path(__file__).parents[1]
 # Machines are shared: how long an example took says nothing of the code.
 hypothesis.settings.register_profile("shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("shared")
+# A shell that runs the tests in the background makes them ignore Ctrl+C, and so every program that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 APPLETS = (
     "ash cat chmod cut env false grep head id kill ls mkdir nc ps pwd seq sh sleep stty tail test touch true tty yes"
 )
