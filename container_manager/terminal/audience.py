@@ -67,9 +67,13 @@ class Audience:
             text = without_queries(chunk.data.encode()).decode()
             if text != chunk.data:
                 unasking = frames.output(stream, Chunk(text, "utf8"))
-        asked = next((viewer for viewer in self.viewers if viewer.types), None)
-        for viewer in self.viewers:
-            viewer.offer(frame if viewer is asked else unasking)
+        if frame is unasking:
+            for viewer in self.viewers:
+                viewer.offer(frame)
+        else:
+            asked = next((viewer for viewer in self.viewers if viewer.types), None)
+            for viewer in self.viewers:
+                viewer.offer(frame if viewer is asked else unasking)
         if self.witnesses:
             self.witness("o", chunk.text())
         self._balance()
@@ -121,6 +125,8 @@ class Audience:
         self._slow.clear()
 
     def _balance(self) -> None:
+        if not (self.paused or self._slow or any(viewer.full for viewer in self.viewers)):
+            return
         full = [viewer for viewer in self.viewers if viewer.full]
         if bool(full) != self.paused:
             self.paused = bool(full)
