@@ -172,7 +172,7 @@ class Line:
             )
 
         try:
-            await eventually(agreed, timeout=20, what="list and engine agree")
+            await eventually(agreed, what="list and engine agree")
         except AssertionError as error:
             raise AssertionError(f"{error}: {listed} {seen}") from None
         return listed
