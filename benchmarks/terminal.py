@@ -267,8 +267,9 @@ async def main() -> None:
                     argv = [arguments.terminado, "-c", TERMINADO, str(port), *shell]
                     await stack.enter_async_context(program(*argv, port=port))
                     ways["terminado"] = Terminado(f"http://127.0.0.1:{port}/ws")
-                figures: dict[str, Any] = await measured(ways)
-                figures["memory"] = await many_terminals(url, headers, arguments.terminals, one.memory)
+                await first_prompt(ways["container-manager"])
+                memory = await many_terminals(url, headers, arguments.terminals, one.memory)
+                figures: dict[str, Any] = await measured(ways) | {"memory": memory}
             finally:
                 await one.act("DELETE", f"/containers/{cuid}?force=true")
     print(json.dumps(figures, indent=2))
