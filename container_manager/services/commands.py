@@ -1,8 +1,6 @@
 """Commands run in a running container, and what the container has printed."""
 
-import asyncio
 import contextlib
-from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -75,34 +73,35 @@ class Commands:
             raise EngineUnavailable("The engine does not answer, so its logs cannot be read; try again in a while")
         if self._engine.states.get(cuid) is None:
             return _nothing()
-        if tail and not follow:
-            return self._last_lines(cuid, tail, since, timestamps)
-        argv = self._engine.logs_argv(cuid, tail=tail, follow=follow, since=since, timestamps=timestamps)
-        return _output(argv, self._engine.environment)
+        return self._logs(cuid, tail, follow, since, timestamps)
 
-    async def _last_lines(self, cuid: Cuid, number: int, since: str | None, timestamps: bool) -> AsyncGenerator[bytes]:
-        # Podman's own --tail mixes up lines that were written in pieces, so that all lines are read and counted here.
-        mixes_up = (await self._engine.info()).name == "podman"
-        tail = None if mixes_up else number
-        argv = self._engine.logs_argv(cuid, tail=tail, follow=False, since=since, timestamps=timestamps)
-        chunks = _output(argv, self._engine.environment)
-        async with contextlib.aclosing(_tail(chunks, number) if mixes_up else chunks) as output:
+    async def _logs(
+        self, cuid: Cuid, tail: int | None, follow: bool, since: str | None, timestamps: bool
+    ) -> AsyncGenerator[bytes]:
+        # Podman's own --tail mixes up lines that were written in pieces: the lines before are skipped here instead.
+        skip = None
+        if tail and (await self._engine.info()).name == "podman":
+            skip = max(0, await self._count(cuid, since) - tail)
+        argv = self._engine.logs_argv(
+            cuid, tail=tail if skip is None else None, follow=follow, since=since, timestamps=timestamps
+        )
+        async with contextlib.aclosing(_output(argv, self._engine.environment)) as output:
             async for chunk in output:
-                yield chunk
+                if skip:
+                    *skipped, rest = chunk.split(b"\n", skip)
+                    skip -= len(skipped)
+                    chunk = b"" if skip else rest
+                if chunk:
+                    yield chunk
 
-
-async def _tail(chunks: AsyncGenerator[bytes], number: int) -> AsyncGenerator[bytes]:
-    """The last lines of a log, whose size the engine bounds."""
-    lines: deque[bytes] = deque(maxlen=number)
-    rest = b""
-    async with contextlib.aclosing(chunks):
-        async for chunk in chunks:
-            *whole, rest = (rest + chunk).split(b"\n")
-            lines.extend(whole)
-            await asyncio.sleep(0)
-    if rest:
-        lines.append(rest)
-    yield b"\n".join([*lines, b""]) if not rest else b"\n".join(lines)
+    async def _count(self, cuid: Cuid, since: str | None) -> int:
+        """Lines of the log, the last one also while it has no end."""
+        argv = self._engine.logs_argv(cuid, since=since)
+        lines, last = 0, b"\n"
+        async with contextlib.aclosing(_output(argv, self._engine.environment)) as output:
+            async for chunk in output:
+                lines, last = lines + chunk.count(b"\n"), chunk[-1:]
+        return lines + (last != b"\n")
 
 
 async def _output(argv: Sequence[str], environment: Mapping[str, str]) -> AsyncGenerator[bytes]:

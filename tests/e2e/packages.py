@@ -40,7 +40,7 @@ def pip_image() -> str:
             docker("cp", "-", f"{name}:{place}", stdin=_pip())
             # Root alone could do it later: every use of pip would compile it anew.
             docker("exec", name, "python3", "-m", "compileall", "-q", f"{place}/pip")
-        docker("commit", "--change", 'CMD ["python3"]', "--change", f"LABEL of={reference}", name, PIP_IMAGE)
+        _keep(name, PIP_IMAGE, f"LABEL of={reference}")
     finally:
         docker("rm", "--force", name)
     return PIP_IMAGE
@@ -53,10 +53,18 @@ def image_without_pip() -> str:
     try:
         docker("start", name)
         assert docker("wait", name).strip() == "0"
-        docker("commit", "--change", 'CMD ["python3"]', name, reference)
+        _keep(name, reference)
     finally:
         docker("rm", "--force", name)
     return reference
+
+
+def _keep(container: str, reference: str, *changes: str) -> None:
+    """Make an image of what is in the container. Not with `docker commit`: Podman 4 does not understand it."""
+    options = [word for change in ('CMD ["python3"]', *changes) for word in ("--change", change)]
+    with subprocess.Popen(["docker", "export", container], stdout=subprocess.PIPE) as export:
+        subprocess.run(["docker", "import", *options, "-", reference], stdin=export.stdout, check=True, timeout=120)
+    assert export.returncode == 0
 
 
 def _pip() -> bytes:
