@@ -59,6 +59,8 @@ class Asides:
             *("--cap-drop", "ALL", "--security-opt", "no-new-privileges:true", "--read-only", "--log-driver", "none"),
             *("--cpus", f"{settings.default_cpus:g}", "--memory", settings.default_memory),
             *("--pids-limit", str(settings.default_pids), "--ulimit", f"fsize={aside.largest_file}"),
+            # Podman, once it is given one limit, sets these two itself, to more than it may have.
+            *("--ulimit", "nofile=4096", "--ulimit", "nproc=16384"),
             *("--env", f"HOME={aside.home}", "--env", f"TMPDIR={aside.home}/tmp"),  # noqa: S108 - it is its own
         ]
         # By name alone: values stand in the environment, where only this server's user can read them.

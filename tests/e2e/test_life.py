@@ -285,7 +285,9 @@ async def test_exec_needs_a_running_container(client: Client) -> None:
 
 
 async def test_logs_follow_until_the_end(client: Client) -> None:
-    cuid = await client.run("import time\nfor n in range(5):\n    print('line', n, flush=True)\n    time.sleep(0.2)\n")
+    # Each line in one piece: Podman stamps pieces.
+    code = "import sys, time\nfor n in range(5):\n    sys.stdout.write(f'line {n}\\n')\n    time.sleep(0.2)\n"
+    cuid = await client.run(code)
     text = await client.logs(cuid, follow="true")
     assert text == "".join(f"line {n}\n" for n in range(5))
     assert await client.logs(cuid, tail="2") == "line 3\nline 4\n"
