@@ -110,7 +110,7 @@ def run(api: Api, cuid: str) -> int:
     with api.open("GET", f"/containers/{cuid}/logs?{query}") as response:
         for line in response:
             print("  |", line.decode(errors="replace").rstrip("\n"), flush=True)
-    code = int(api.call("GET", f"/containers/{cuid}/status")["exit_code"])
+    code: int = api.call("GET", f"/containers/{cuid}/status")["exit_code"]
     print(f"It ended with exit code {code} after {time.monotonic() - began:.1f} s.")
     return code
 

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from container_manager.engine.engine import Engine
 from container_manager.engine.process import streaming
-from container_manager.errors import EngineUnavailable, NotRunning
-from container_manager.models import Cuid, ExecResult
+from container_manager.errors import EngineTimeout, EngineUnavailable, NotRunning
+from container_manager.models import Cuid, EngineState, ExecResult
 from container_manager.settings import Settings
 from container_manager.store.registry import Registry
+
+END_IS_TOLD = 2.0
+"""Seconds within which the engine tells of an end whose last output was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class Commands:
         skip = None
         if tail and (await self._engine.info()).name == "podman":
             skip = max(0, await self._count(cuid, since) - tail)
+        before = self._engine.states.get(cuid)
         argv = self._engine.logs_argv(
             cuid, tail=tail if skip is None else None, follow=follow, since=since, timestamps=timestamps
         )
@@ -93,6 +97,10 @@ class Commands:
                     chunk = b"" if skip else rest
                 if chunk:
                     yield chunk
+        if follow and before is not None:
+            # The log ends a moment before the engine tells of the container's end. Who asks next wants its exit code.
+            with contextlib.suppress(EngineTimeout):
+                await self._engine.states.wait(cuid, lambda state: _is_over(state, before), END_IS_TOLD)
 
     async def _count(self, cuid: Cuid, since: str | None) -> int:
         """Lines of the log, the last one also while it has no end."""
@@ -102,6 +110,13 @@ class Commands:
             async for chunk in output:
                 lines, last = lines + chunk.count(b"\n"), chunk[-1:]
         return lines + (last != b"\n")
+
+
+def _is_over(state: EngineState | None, run: EngineState) -> bool:
+    """Whether the run that `run` is a state of has ended."""
+    if state is None or (state.container_id, state.started_at) != (run.container_id, run.started_at):
+        return True
+    return state.status not in ("running", "paused", "restarting")
 
 
 async def _output(argv: Sequence[str], environment: Mapping[str, str]) -> AsyncGenerator[bytes]:

@@ -290,6 +290,7 @@ async def test_logs_follow_until_the_end(client: Client) -> None:
     cuid = await client.run(code)
     text = await client.logs(cuid, follow="true")
     assert text == "".join(f"line {n}\n" for n in range(5))
+    assert (await client.status(cuid))["exit_code"] == 0
     assert await client.logs(cuid, tail="2") == "line 3\nline 4\n"
     assert await client.logs(cuid, tail="0") == ""
     stamped = await client.logs(cuid, tail="1", timestamps="true")
