@@ -1,10 +1,10 @@
 """Prometheus metrics, in a registry of this application's own."""
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -34,32 +34,12 @@ class Metrics:
             registry=self.registry,
             buckets=_SECONDS,
         )
-        self._operations = Counter(
-            "engine_operations", "Engine operations ended", ("verb", "result"), namespace=PREFIX, registry=self.registry
-        )
-        self._operation_seconds = Histogram(
-            "engine_operation_seconds",
-            "Seconds that an engine operation took",
-            ("verb",),
-            namespace=PREFIX,
-            registry=self.registry,
-            buckets=_SECONDS,
-        )
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answered request. `route` is the path's template, so that labels stay few."""
         method = method if method in _METHODS else "other"
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
-
-    def operation(self, verb: str, result: str, seconds: float) -> None:
-        """Count an engine operation: `verb` is Compose's, `result` "ok" or an error's code."""
-        self._operations.labels(verb, result).inc()
-        self._operation_seconds.labels(verb).observe(seconds)
-
-    def gauge(self, name: str, about: str, read: Callable[[], float]) -> None:
-        """Tell `read()` whenever somebody asks: sessions, queues, bytes."""
-        Gauge(name, about, namespace=PREFIX, registry=self.registry).set_function(read)
 
     def watch(self, engine: "Engine") -> None:
         """Tell the states of all containers and how far the table of states is behind."""

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from container_manager.store.paths import Parts
 from container_manager.store.tree import DIRECTORY, remove_tree
@@ -30,10 +29,6 @@ class Work:
     """Its `tree/`: what is made ready to be moved in, and what it was swapped for."""
     old: int
     """Its `old/`: what was taken out of the mount without anything in its place."""
-
-    def scratch(self) -> BinaryIO:
-        """A nameless file here, open for writing and reading."""
-        return open(os.open(".", os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600, dir_fd=self.descriptor), "r+b")
 
 
 class Staging:
