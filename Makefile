@@ -41,5 +41,5 @@ screenshots: ## The pictures in docs/screenshots, made anew
 	@scripts/test_tools.sh
 	@$(PYTHON) scripts/screenshots.py
 
-bench: setup ## The measurements of benchmarks/
+bench: ## The measurements of benchmarks/, into docs/performance.md
 	@scripts/bench.sh

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Runs the measurements of benchmarks/, all or those named: `scripts/bench.sh [NAME...]`, NAME as in benchmarks/NAME.py.
+# Runs the measurements of benchmarks/, all or those named, and puts their figures into docs/performance.md:
+# `scripts/bench.sh [NAME...]`, NAME as in benchmarks/NAME.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-scripts/setup.sh --tests
+scripts/setup.sh --bench
 if [ "$#" = 0 ]; then
     for file in benchmarks/*.py; do
         # Those that begin with an underscore are what the others share.
@@ -13,5 +14,5 @@ if [ "$#" = 0 ]; then
 fi
 for name in "$@"; do
     say "== $name"
-    .venv/bin/python "benchmarks/$name.py"
+    .venv/bin/python "benchmarks/$name.py" --publish
 done

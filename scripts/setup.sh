@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Everything that the server needs, once: Python packages in .venv, .env with a password, the engine, an image, and
 # what its pages use.
-# Run again it only looks. `--tests` adds what the tests need, `--packages-only` leaves out the engine and the image.
+# Run again it only looks. `--tests` adds what the tests need, `--bench` the benchmarks' packages too,
+# `--packages-only` leaves out the engine and the image.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -11,8 +12,9 @@ engine=yes
 for option in "$@"; do
     case $option in
     --tests) requirements='requirements-test.txt' ;;
+    --bench) requirements='requirements-bench.txt' ;;
     --packages-only) engine=no ;;
-    *) fail "Usage: scripts/setup.sh [--tests] [--packages-only]" ;;
+    *) fail "Usage: scripts/setup.sh [--tests|--bench] [--packages-only]" ;;
     esac
 done
 

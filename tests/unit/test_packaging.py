@@ -42,6 +42,10 @@ def test_everything_that_the_tests_need_is_pinned():
     assert named(PROJECT["optional-dependencies"]["test"]) <= pinned("requirements-test.txt")
 
 
+def test_everything_that_the_benchmarks_need_is_pinned():
+    assert named(PROJECT["optional-dependencies"]["bench"]) <= pinned("requirements-bench.txt")
+
+
 def targets() -> set[str]:
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
