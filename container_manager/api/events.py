@@ -62,13 +62,13 @@ EVENT_ROUTES = [
         stream,
         "events.stream",
         "Follow every change",
-        returns=Media(EVENT_STREAM, "Events: created, updated, deleted, state, progress, reset"),
+        returns=Media(EVENT_STREAM, "Events: created, updated, deleted, state, progress, engine, reset"),
         reads=(RequestHeader("Last-Event-ID", "The last `id` that the client saw"),),
         description=(
             "Server-sent events. `created`, `updated` and `deleted` tell of a container's configuration, `state` of "
-            "its life at the engine, `progress` of the pull of an image. Send the last "
-            "`id` back as `Last-Event-ID` to go on after it; `reset` says that events are missing in between: read "
-            "the list again."
+            "its life at the engine, `progress` of the pull of an image, `engine` that the engine went away or came "
+            "back. Send the last `id` back as `Last-Event-ID` to go on after it; `reset` says that events are missing "
+            "in between: read the list again."
         ),
         tag="events",
     ),

@@ -59,6 +59,7 @@ class StateTable:
         self._waiting: dict[Cuid, list[tuple[Predicate, asyncio.Future[EngineState | None]]]] = {}
         self._subscriptions: set[Subscription] = set()
         self._true_until: float | None = time.monotonic()
+        self._told_of_sight: Callable[[bool], None] = lambda available: None
 
     def get(self, cuid: Cuid) -> EngineState | None:
         """The state of `cuid`; None when the engine has no such container."""
@@ -76,12 +77,19 @@ class StateTable:
 
     def live(self) -> None:
         """From now on the table follows the engine."""
-        self._true_until = None
+        if self._true_until is not None:
+            self._true_until = None
+            self._told_of_sight(True)
 
     def stale(self, since: float | None = None) -> None:
         """The engine is out of sight, `since` this monotonic time (default now)."""
         if self._true_until is None:
             self._true_until = time.monotonic() if since is None else since
+            self._told_of_sight(False)
+
+    def tell_of_sight(self, told: Callable[[bool], None]) -> None:
+        """Call `told` whenever the engine comes into sight (True) or goes out of it."""
+        self._told_of_sight = told
 
     def put(self, cuid: Cuid, state: EngineState | None) -> None:
         """Set what is known of `cuid`, wake who waits for it; subscribers hear of it only when it differs."""

@@ -16,9 +16,9 @@ from typing import Any, Literal
 from container_manager.engine.states import StateTable
 from container_manager.models import Cuid, EngineState
 
-Kind = Literal["created", "updated", "deleted", "state", "progress", "reset"]
+Kind = Literal["created", "updated", "deleted", "state", "progress", "engine", "reset"]
 """`created`, `updated`, `deleted`: the container as configured; `state`: the engine's view of it; `progress`: how far
-the pull of an image is; `reset`: events were missed, read the list again."""
+the pull of an image is; `engine`: it went away or came back; `reset`: events were missed, read the list again."""
 
 _PROGRESS_EVERY = 0.2
 
@@ -71,6 +71,7 @@ class Events:
         self._closed = False
         self._told: dict[str, float] = {}
         self._relay: asyncio.Task[None] | None = None
+        states.tell_of_sight(self._sight)
 
     async def start(self) -> None:
         """Begin to follow the engine's states."""
@@ -145,6 +146,9 @@ class Events:
     def _wake(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+
+    def _sight(self, available: bool) -> None:
+        self.publish("engine", None, available=available, states_age_seconds=round(self._states.age, 3))
 
     async def _follow_states(self, listening: asyncio.Event) -> None:
         with self._states.subscribe() as changes:

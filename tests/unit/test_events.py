@@ -100,3 +100,16 @@ async def test_the_end_ends_every_reader(states):
     await asyncio.sleep(0)
     await events.close()
     assert await asyncio.wait_for(reader, 10) == []
+
+
+async def test_an_engine_that_goes_and_comes_back_is_told_once(states):
+    events = Events(states)
+    states.live()
+    after = events.last_id
+    for change in (states.stale, states.stale, states.live, states.live):
+        change()
+    gone, back = await take(events, 2, after)
+    assert (gone.kind, gone.data["available"]) == ("engine", False)
+    assert gone.data["states_age_seconds"] >= 0
+    assert (back.kind, back.data) == ("engine", {"available": True, "states_age_seconds": 0.0})
+    assert events.last_id == back.id
