@@ -6,14 +6,17 @@ when the disk fails for long, `failing` says so, lines are lost, and their numbe
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
 import os
 import stat
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,8 @@ CAPACITY = 10_000
 """Lines that may wait for the disk."""
 _RETRY = 1.0
 _BATCH = 256
+_GATHER = 0.01
+"""Seconds that a line may wait for others: one write for many requests, and the thread seldom wants the interpreter."""
 
 
 def line(
@@ -129,8 +134,7 @@ class Audit:
         while (batch := self._next()) is not None:
             while batch:
                 try:
-                    self._append(batch[0])
-                    batch.popleft()
+                    self._append(batch)
                     self._problem = None
                     self._tell_lost()
                 except OSError as error:
@@ -147,6 +151,9 @@ class Audit:
             self._changed.wait_for(lambda: self._queue or self._closing)
             if not self._queue:
                 return None
+        if not self._closing:
+            time.sleep(_GATHER)
+        with self._changed:
             return deque(self._queue.popleft() for _ in range(min(_BATCH, len(self._queue))))
 
     def _pause(self, error: OSError) -> bool:
@@ -168,17 +175,24 @@ class Audit:
             log.error("%s cannot be written: %s", self.path, error.strerror)
         self._problem = f"{self.path.name} cannot be written: {error.strerror}"
 
-    def _append(self, text: bytes) -> None:
+    def _append(self, batch: deque[bytes]) -> None:
+        """Write the first lines of `batch`, as many as the file may still hold, and take them off it."""
         file = self._opened()
         size = os.fstat(file).st_size
-        if size and size + len(text) > self._max_bytes:
+        if size and size + len(batch[0]) > self._max_bytes:
             self._rotate()
             file, size = self._opened(), 0
+        sizes = accumulate((len(text) for text in batch), initial=size)
+        fitting = sum(1 for end in islice(sizes, 1, None) if end <= self._max_bytes) or 1
+        text = b"".join(islice(batch, fitting))
         written = os.write(file, text)
+        # A full disk takes a part: a line is whole or absent.
+        whole = text.rfind(b"\n", 0, written) + 1
+        for _ in range(text.count(b"\n", 0, whole)):
+            batch.popleft()
         if written != len(text):
-            # A full disk takes a part: a line is whole or absent.
-            os.ftruncate(file, size)
-            raise OSError(28, "No space left on device")
+            os.ftruncate(file, size + whole)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _opened(self) -> int:
         """The descriptor of the file that has the name now: others may have moved it away."""

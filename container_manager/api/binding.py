@@ -48,7 +48,10 @@ async def bind(route: Route, request: web.Request) -> dict[str, Any]:
     values = path_values(route, request)
     faults: list[Fault] = []
     query = read_query(request.rel_url.raw_query_string, route, faults)
-    body = None if route.consumes or route.websocket else await _body(request, route.body or _Nothing, faults)
+    body = None
+    # Most requests are reads without a body: nothing is made of nothing.
+    if not route.consumes and not route.websocket and (route.body is not None or request.can_read_body):
+        body = await _body(request, route.body or _Nothing, faults)
     if faults:
         raise ValidationError.of(faults)
     if route.query is not None:
@@ -157,6 +160,8 @@ def parse_body(raw: bytes, model: type[BaseModel], faults: list[Fault]) -> BaseM
 
 def read_query(raw: str, route: Route, faults: list[Fault]) -> BaseModel | None:
     """The query string as the route's model; parameters that it does not name are faults."""
+    if not raw and route.query is None:
+        return None
     model = route.query or _NoQuery
     try:
         # Bytes as they came: percent-encoded UTF-8, nothing replaced.

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from container_manager.api.answers import json_response
-from container_manager.api.context import note, services_of
+from container_manager.api.answers import JSON_TYPE, json_response
+from container_manager.api.context import Services, note, services_of
 from container_manager.api.lifecycle import CHANGE_ERRORS, ENGINE_ERRORS, START_ERRORS
 from container_manager.api.pages import decode_cursor, encode_cursor
 from container_manager.api.route import Media, Route
@@ -60,6 +60,13 @@ async def create(request: web.Request, *, body: CreateContainer) -> web.Response
 async def list_containers(request: web.Request, *, query: ListQuery) -> web.Response:
     """One page of the list."""
     services = services_of(request)
+    version = services.registry.version, services.engine.states.version
+    key = query.limit, query.cursor, query.status, query.tag
+    body = services.views.page(key, version, lambda: _page(services, query))
+    return web.Response(body=body, content_type=JSON_TYPE, charset="utf-8")
+
+
+def _page(services: Services, query: ListQuery) -> dict[str, object]:
     states, views = services.engine.states.all, services.views
     wanted, tag = set(query.status), query.tag
     page: list[ContainerSpec] = []
@@ -75,7 +82,7 @@ async def list_containers(request: web.Request, *, query: ListQuery) -> web.Resp
         page.append(spec)
     rows = [views.fragment(spec, states.get(spec.cuid)) for spec in page]
     cursor = encode_cursor(page[-1].created_at, page[-1].cuid) if more else None
-    return json_response({"containers": rows, "next_cursor": cursor})
+    return {"containers": rows, "next_cursor": cursor}
 
 
 async def show(request: web.Request, *, cuid: Cuid) -> web.Response:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal
 
 from aiohttp import web
@@ -93,9 +94,19 @@ class Route:
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the path's parameters."""
-        return tuple(_PARAMETER.findall(self.path))
+        return _parameters(self.path)
 
     @property
     def template(self) -> str:
         """The path as OpenAPI and the metrics write it: `{name}` without a pattern."""
-        return _PARAMETER.sub(r"{\1}", self.path)
+        return _template(self.path)
+
+
+@cache
+def _parameters(path: str) -> tuple[str, ...]:
+    return tuple(_PARAMETER.findall(path))
+
+
+@cache
+def _template(path: str) -> str:
+    return _PARAMETER.sub(r"{\1}", path)

@@ -1,11 +1,13 @@
 """Containers as clients see them, encoded once for as long as nothing changes."""
 
+from collections.abc import Callable, Hashable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import orjson
 
+from container_manager.api.answers import encode
 from container_manager.models import ContainerSpec, Cuid, EngineState, PortMapping, Status
 
 
@@ -59,11 +61,29 @@ def container_view(spec: ContainerSpec, state: EngineState | None) -> dict[str, 
     }
 
 
+MOST_PAGES = 16
+"""Encoded pages that are kept: those that clients ask for again and again."""
+
+
 class Views:
     """Encoded containers. Specs and states are frozen: an entry holds as long as both are the same objects."""
 
     def __init__(self) -> None:
         self._encoded: dict[Cuid, tuple[ContainerSpec, EngineState | None, orjson.Fragment]] = {}
+        self._pages: dict[Hashable, bytes] = {}
+        self._version: Hashable = None
+
+    def page(self, key: Hashable, version: Hashable, make: Callable[[], Any]) -> bytes:
+        """The page of a list as JSON: what `make` returns, made anew only when `version` is another one."""
+        if version != self._version:
+            self._pages.clear()
+            self._version = version
+        page = self._pages.get(key)
+        if page is None:
+            if len(self._pages) >= MOST_PAGES:
+                self._pages.clear()
+            page = self._pages[key] = encode(make())
+        return page
 
     def fragment(self, spec: ContainerSpec, state: EngineState | None) -> orjson.Fragment:
         """The container as JSON, to be placed in an answer as it is."""

@@ -59,6 +59,8 @@ class StateTable:
         self._waiting: dict[Cuid, list[tuple[Predicate, asyncio.Future[EngineState | None]]]] = {}
         self._subscriptions: set[Subscription] = set()
         self._true_until: float | None = time.monotonic()
+        self.version = 0
+        """Another number after each change of any state."""
         self._told_of_sight: Callable[[bool], None] = lambda available: None
 
     def get(self, cuid: Cuid) -> EngineState | None:
@@ -98,6 +100,7 @@ class StateTable:
                 del self._states[cuid]
             else:
                 self._states[cuid] = state
+            self.version += 1
             change = Change(cuid, state)
             for subscription in self._subscriptions:
                 subscription.push(change)

@@ -7,6 +7,7 @@ import os
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from container_manager.errors import ComposeFileBroken, ContainerNotFound, NameInUse
@@ -40,6 +41,8 @@ class Registry:
         self._names: dict[str, Cuid] = {}
         self._order: list[Position] = []
         self._listeners: list[Callable[[Cuid], None]] = []
+        self.version = 0
+        """Another number after each change of any spec."""
 
     # --- reading --------------------------------------------------------------------------
 
@@ -77,8 +80,9 @@ class Registry:
     def after(self, position: Position | None = None) -> Iterator[ContainerSpec]:
         """Specs oldest first, from the one behind `position` on. Do not await while iterating."""
         start = 0 if position is None else bisect_right(self._order, position)
-        for index in range(start, len(self._order)):
-            yield self._specs[self._order[index][1]]
+        specs = self._specs
+        for _, cuid in islice(self._order, start, None):
+            yield specs[cuid]
 
     def fingerprint(self, cuid: Cuid) -> Fingerprint | None:
         """Changes whenever the file does."""
@@ -233,6 +237,7 @@ class Registry:
             del self._names[spec.name]
 
     def _tell(self, cuid: Cuid) -> None:
+        self.version += 1
         for listener in self._listeners:
             listener(cuid)
 
@@ -247,11 +252,11 @@ def _scan(directory: Path, seen: dict[Cuid, Fingerprint]) -> tuple[list[tuple[Co
     present: set[Cuid] = set()
     with os.scandir(directory) as entries:
         for entry in entries:
-            cuid = parse_cuid(entry.name.removesuffix(".yml")) if entry.name.endswith(".yml") else None
+            cuid = parse_cuid(entry.name[:-4]) if entry.name.endswith(".yml") else None
             if cuid is None:
                 continue
             try:
-                found = _read_if_changed(Path(entry.path), cuid, seen.get(cuid))
+                found = _read_if_changed(entry.path, cuid, seen.get(cuid))
             except FileNotFoundError:
                 continue
             present.add(cuid)
@@ -260,13 +265,15 @@ def _scan(directory: Path, seen: dict[Cuid, Fingerprint]) -> tuple[list[tuple[Co
     return changed, [cuid for cuid in seen if cuid not in present]
 
 
-def _read_if_changed(path: Path, cuid: Cuid, seen: Fingerprint | None) -> tuple[ContainerSpec, Fingerprint] | None:
+def _read_if_changed(
+    path: str | Path, cuid: Cuid, seen: Fingerprint | None
+) -> tuple[ContainerSpec, Fingerprint] | None:
     """The file when it differs from what was `seen`, None when not. FileNotFoundError when there is none."""
     try:
         fingerprint = _fingerprint(os.stat(path))
         if fingerprint == seen:
             return None
-        return parse(cuid, path.read_bytes()), fingerprint
+        return parse(cuid, Path(path).read_bytes()), fingerprint
     except FileNotFoundError:
         raise
     except OSError as error:
