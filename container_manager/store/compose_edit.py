@@ -3,35 +3,33 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-
-from container_manager.errors import ComposeFileBroken, InternalError
-from container_manager.models import Cuid, PortMapping, Resources, Runs, Volume
+from container_manager.errors import ComposeFileBroken
+from container_manager.models import NETWORKS, Cuid, PortMapping, Resources, Runs, Volume
 from container_manager.store.compose_file import EXTENSION, lifetimes, port_line, set_network, volume_entry
 from container_manager.store.compose_read import (
     VARIABLE,
     VOLUME,
     read_environment,
+    sequence,
     service_of,
     volume_source,
     volume_target,
 )
-from container_manager.store.yaml_text import dump, flow, load, load_for_edit, quoted
+from container_manager.store.yaml_splice import spliced
+from container_manager.store.yaml_text import flow, load, quoted
 
 Change = Callable[["Editor"], None]
 
 
 class Editor:
-    """The open file during one change."""
+    """What the file holds, during one change."""
 
-    def __init__(self, cuid: Cuid, document: CommentedMap) -> None:
+    def __init__(self, cuid: Cuid, document: dict[str, Any]) -> None:
         self.document = document
-        self.service: CommentedMap = service_of(document, cuid)
+        self.service: dict[str, Any] = service_of(document, cuid)
         extension = document.get(EXTENSION)
-        if not isinstance(extension, CommentedMap):
-            extension = CommentedMap()
-            document[EXTENSION] = extension
-        self.extension: CommentedMap = extension
+        self.extension: dict[str, Any] = extension if isinstance(extension, dict) else {}
+        document[EXTENSION] = self.extension
 
     def set_image(self, image: str) -> None:
         """Another image."""
@@ -40,12 +38,11 @@ class Editor:
     def merge_env(self, env: Mapping[str, str | None]) -> None:
         """Set the variables of `env`, remove those that are None, keep the rest."""
         environment = self.service.get("environment")
-        if isinstance(environment, CommentedSeq):
+        if isinstance(environment, list):
             self._merge_env_list(environment, env)
             return
-        if not isinstance(environment, CommentedMap):
-            environment = CommentedMap()
-            self.service["environment"] = environment
+        if not isinstance(environment, dict):
+            environment = self.service["environment"] = {}
         for name, value in env.items():
             if value is None:
                 environment.pop(name, None)
@@ -53,7 +50,7 @@ class Editor:
                 environment[name] = quoted(value)
 
     @staticmethod
-    def _merge_env_list(items: CommentedSeq, env: Mapping[str, str | None]) -> None:
+    def _merge_env_list(items: list[Any], env: Mapping[str, str | None]) -> None:
         places = {str(item).partition("=")[0]: index for index, item in enumerate(items)}
         for name, value in env.items():
             if value is not None and name in places:
@@ -90,8 +87,14 @@ class Editor:
 
     def set_network(self, network: str) -> None:
         """Follow the NETWORK setting, unless somebody gave this container networks of its own."""
+        networks = self.document.get("networks")
+        default = networks.get("default") if isinstance(networks, dict) else None
+        of_somebody = default is not None and (
+            not isinstance(default, dict) or default.get("name") not in NETWORKS.values()
+        )
         # "none" may be ours, of a time when NETWORK was none.
-        if "networks" not in self.service and self.service.get("network_mode") in (None, "none"):
+        mode_is_ours = self.service.get("network_mode") in (None, "none")
+        if mode_is_ours and "networks" not in self.service and not of_somebody:
             set_network(self.document, self.service, network)
 
     def set_runs(self, runs: Runs, boot: Mapping[str, Any]) -> None:
@@ -100,7 +103,7 @@ class Editor:
         `environment.NAME` in `boot` stands for one variable, `volumes.TARGET` for what is mounted there, read-only.
         A key that somebody else wrote is never overwritten; `set_for_boot` remembers which are ours.
         """
-        before = [str(key) for key in self.extension.get("set_for_boot") or ()]
+        before = [str(key) for key in sequence(self.extension.get("set_for_boot"))]
         wanted = boot if runs == "boot" else {}
         ours = [key for key in wanted if key in before or self._value(key) is None]
         for key in before:
@@ -133,10 +136,12 @@ class Editor:
             self.service[key] = flow([quoted(word) for word in value]) if isinstance(value, list) else value
 
     def _volumes_at(self, target: str) -> list[Any]:
-        return [item for item in self.service.get("volumes") or () if volume_target(item) == target]
+        return [item for item in sequence(self.service.get("volumes")) if volume_target(item) == target]
 
     def _put_volume(self, target: str, source: str | None) -> None:
-        volumes = self.service.setdefault("volumes", CommentedSeq())
+        volumes = self.service.get("volumes")
+        if not isinstance(volumes, list):
+            volumes = self.service["volumes"] = []
         for item in self._volumes_at(target):
             volumes.remove(item)
         if source is not None:
@@ -146,12 +151,29 @@ class Editor:
 def edited(cuid: Cuid, text: bytes, change: Change) -> bytes:
     """The file after `change`, the same bytes when nothing differs. ComposeFileBroken when unreadable."""
     before = load(text)
-    document = load_for_edit(text)
-    change(Editor(cuid, document))
-    result = dump(document)
+    after = _apart(before)
+    change(Editor(cuid, after))
+    if after == before:
+        return text
+    result = spliced(text.decode(), before, after).encode()
+    # Never replace a readable file by one that is not, or says something else.
+    if _load_or_none(result) != after:
+        raise ComposeFileBroken(
+            "Parts of the Compose file are shared by an anchor, and this change would reach all that share them. "
+            "Write out for this service what it has in common with others, and try again"
+        )
+    return result
+
+
+def _load_or_none(text: bytes) -> dict[str, Any] | None:
     try:
-        after = load(result)
-    except ComposeFileBroken as error:
-        # Never replace a readable file by one that is not.
-        raise InternalError("The change would have broken the Compose file; nothing was changed") from error
-    return text if after == before else result
+        return load(text)
+    except ComposeFileBroken:
+        return None
+
+
+def _apart(value: Any) -> Any:
+    """A copy in which no two places share anything, aliases or not."""
+    if isinstance(value, dict):
+        return {key: _apart(item) for key, item in value.items()}
+    return [_apart(item) for item in value] if isinstance(value, list) else value

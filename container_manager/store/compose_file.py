@@ -1,5 +1,7 @@
 """Writes a container's first Compose file."""
 
+from typing import Any
+
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
@@ -72,15 +74,20 @@ def lifetimes(ttl: int | None, idle_timeout: int | None) -> dict[str, int]:
     return {key: seconds for key, seconds in given.items() if seconds is not None}
 
 
-def set_network(document: CommentedMap, service: CommentedMap, network: str) -> None:
+def set_network(document: dict[str, Any], service: dict[str, Any], network: str) -> None:
     """Put the service on the shared network, or on none, as the NETWORK setting says."""
     name = NETWORKS[network]
-    if name is None:
-        service["network_mode"] = "none"
-        document.pop("networks", None)
-    else:
+    networks = document.get("networks")
+    if name is not None:
         service.pop("network_mode", None)
-        document["networks"] = CommentedMap({"default": CommentedMap({"name": name, "external": True})})
+        default = {"default": {"name": name, "external": True}}
+        document["networks"] = {**networks, **default} if isinstance(networks, dict) else default
+        return
+    service["network_mode"] = "none"
+    if isinstance(networks, dict):
+        networks.pop("default", None)
+        if not networks:
+            del document["networks"]
 
 
 def port_line(port: PortMapping, publish_address: str) -> str:

@@ -16,7 +16,7 @@ VOLUME = "volumes."
 
 _PORT = re.compile(
     r"(?:(?:\[(?P<ip6>[0-9A-Fa-f:.]+)\]|(?P<ip>\d+\.\d+\.\d+\.\d+)):)?"
-    r"(?:(?P<host>\d*):)?(?P<container>\d+)(?:/(?P<protocol>tcp|udp|sctp))?"
+    r"(?:(?P<host>\d{0,5}):)?(?P<container>\d{1,5})(?:/(?P<protocol>tcp|udp|sctp))?"
 )
 
 
@@ -40,7 +40,7 @@ def parse(cuid: Cuid, text: bytes) -> ContainerSpec:
         return ContainerSpec(cuid, datetime.fromtimestamp(0, UTC), image="", broken=error.message)
     extension = document.get(EXTENSION)
     extension = extension if isinstance(extension, dict) else {}
-    boot_keys = [str(key) for key in extension.get("set_for_boot") or ()]
+    boot_keys = [str(key) for key in sequence(extension.get("set_for_boot"))]
     boot_variables = [key.removeprefix(VARIABLE) for key in boot_keys if key.startswith(VARIABLE)]
     own_volumes = ["/app", *(key.removeprefix(VOLUME) for key in boot_keys if key.startswith(VOLUME))]
     environment = read_environment(service.get("environment"))
@@ -51,16 +51,16 @@ def parse(cuid: Cuid, text: bytes) -> ContainerSpec:
         image=unquoted(service["image"]),
         name=str(name) if name is not None else None,
         env={name: value for name, value in environment.items() if name not in (*OWN_VARIABLES, *boot_variables)},
-        tags=tuple(unquoted(tag) for tag in _sequence(extension.get("tags"))),
+        tags=tuple(unquoted(tag) for tag in sequence(extension.get("tags"))),
         resources=Resources(
             cpus=_float(service.get("cpus")),
             memory=_string(service.get("mem_limit")),
             pids=_int(service.get("pids_limit")),
         ),
-        ports=tuple(port for port in map(_port, _sequence(service.get("ports"))) if port is not None),
+        ports=tuple(port for port in map(_port, sequence(service.get("ports"))) if port is not None),
         volumes=tuple(
             volume
-            for volume in map(_bind, _sequence(service.get("volumes")))
+            for volume in map(_bind, sequence(service.get("volumes")))
             if volume is not None and volume.target not in own_volumes
         ),
         command=_command(service.get("command")),
@@ -76,11 +76,12 @@ def read_environment(environment: Any) -> dict[str, str]:
     """Both forms that Compose has, a mapping or a list of NAME=value."""
     if isinstance(environment, dict):
         return {str(name): unquoted(value) for name, value in environment.items() if value is not None}
-    pairs = (str(item).partition("=") for item in _sequence(environment))
+    pairs = (str(item).partition("=") for item in sequence(environment))
     return {name: unquoted(value) for name, separator, value in pairs if separator}
 
 
-def _sequence(value: Any) -> Sequence[Any]:
+def sequence(value: Any) -> Sequence[Any]:
+    """`value` where it is a list, else an empty one."""
     return value if isinstance(value, list) else ()
 
 
@@ -91,14 +92,14 @@ def _string(value: Any) -> str | None:
 def _float(value: Any) -> float | None:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
 def _int(value: Any) -> int | None:
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
@@ -14,6 +14,7 @@ from container_manager.errors import ComposeFileBroken
 
 LARGEST_FILE = 4 << 20
 DEEPEST_NESTING = 100
+MOST_VALUES = 100_000
 
 
 def quoted(value: str) -> str:
@@ -28,39 +29,23 @@ def unquoted(value: Any) -> str:
     return str(value).replace("$$", "$")
 
 
-def round_trip() -> YAML:
-    """A YAML reader and writer that keeps comments, order, quotes and anchors; never wraps a line."""
+def dump(document: Any) -> bytes:
+    """The document as UTF-8 text, in its order and with the quotes that it has; no line is wrapped."""
     yaml = YAML(typ="rt")
-    yaml.preserve_quotes = True
     yaml.width = 2**31
     yaml.indent(mapping=2, sequence=4, offset=2)
-    return yaml
-
-
-def dump(document: CommentedMap) -> bytes:
-    """The document as UTF-8 text."""
     text = io.StringIO()
-    round_trip().dump(document, text)
+    yaml.dump(document, text)
     return text.getvalue().encode()
 
 
 def load(text: bytes) -> dict[str, Any]:
-    """The file as plain values (fast, C parser). ComposeFileBroken says what is wrong and where."""
-    document = _loaded(YAML(typ="safe"), text)
-    return cast(dict[str, Any], document)
-
-
-def load_for_edit(text: bytes) -> CommentedMap:
-    """The file with its comments. ComposeFileBroken says what is wrong and where."""
-    return cast(CommentedMap, _loaded(round_trip(), text))
-
-
-def _loaded(yaml: YAML, text: bytes) -> Any:
+    """The file as plain values. ComposeFileBroken says what is wrong and where."""
     if len(text) > LARGEST_FILE:
         raise ComposeFileBroken(f"it is larger than {LARGEST_FILE} bytes", line=1)
     try:
         _refuse_deep_nesting(text)
-        document = yaml.load(text.decode())
+        document = YAML(typ="safe").load(text.decode())
     except UnicodeDecodeError as error:
         line = text[: error.start].count(b"\n") + 1
         raise ComposeFileBroken(f"line {line}: it is not UTF-8", line=line) from None
@@ -74,6 +59,8 @@ def _loaded(yaml: YAML, text: bytes) -> Any:
         raise ComposeFileBroken(f"it cannot be read as YAML: {reason}", line=1) from None
     if not isinstance(document, dict):
         raise ComposeFileBroken("line 1: it must be a mapping with a key 'services'", line=1)
+    if b"*" in text:
+        _refuse_endless(document)
     return document
 
 
@@ -89,6 +76,23 @@ def _refuse_deep_nesting(text: bytes) -> None:
             raise ComposeFileBroken(
                 f"line {line}: it is nested deeper than {DEEPEST_NESTING} levels of YAML", line=line
             )
+
+
+def _refuse_endless(document: Any) -> None:
+    """Aliases can make a few lines stand for any number of values, or a value hold itself."""
+    sizes: dict[int, int] = {}
+
+    def size(value: Any) -> int:
+        if not isinstance(value, dict | list):
+            return 1
+        if id(value) not in sizes:
+            # Until it is known, as for one that holds itself.
+            sizes[id(value)] = MOST_VALUES + 1
+            sizes[id(value)] = 1 + sum(map(size, value.values() if isinstance(value, dict) else value))
+        return sizes[id(value)]
+
+    if size(document) > MOST_VALUES:
+        raise ComposeFileBroken(f"with its aliases written out it holds more than {MOST_VALUES} values", line=1)
 
 
 def flow(items: Sequence[Any]) -> CommentedSeq:
