@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import stat
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -27,6 +28,9 @@ DELETING = ".deleting"
 _log = logging.getLogger(__name__)
 
 type Fingerprint = tuple[int, int, int]
+UNREADABLE: Fingerprint = (0, 0, 0)
+"""Of what is there and cannot even be looked at."""
+
 type Position = tuple[datetime, Cuid]
 
 
@@ -161,9 +165,11 @@ class Registry:
         self._forget(cuid)
 
     async def _write(self, cuid: Cuid, text: bytes) -> None:
-        path = self._layout.compose_file(cuid)
+        named = self._layout.compose_file(cuid)
 
         def write() -> tuple[ContainerSpec, Fingerprint]:
+            # Where somebody keeps it elsewhere and a link here, the link stays.
+            path = named.resolve()
             write_atomically(path, text)
             return parse(cuid, text), _fingerprint(os.stat(path))
 
@@ -242,8 +248,8 @@ class Registry:
             listener(cuid)
 
 
-def _fingerprint(stat: os.stat_result) -> Fingerprint:
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+def _fingerprint(status: os.stat_result) -> Fingerprint:
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _scan(directory: Path, seen: dict[Cuid, Fingerprint]) -> tuple[list[tuple[ContainerSpec, Fingerprint]], list[Cuid]]:
@@ -269,13 +275,20 @@ def _read_if_changed(
     path: str | Path, cuid: Cuid, seen: Fingerprint | None
 ) -> tuple[ContainerSpec, Fingerprint] | None:
     """The file when it differs from what was `seen`, None when not. FileNotFoundError when there is none."""
+    fingerprint = UNREADABLE
     try:
-        fingerprint = _fingerprint(os.stat(path))
+        status = os.stat(path)
+        fingerprint = _fingerprint(status)
         if fingerprint == seen:
             return None
+        if not stat.S_ISREG(status.st_mode):
+            return _unreadable(cuid, "it is not a regular file"), fingerprint
         return parse(cuid, Path(path).read_bytes()), fingerprint
     except FileNotFoundError:
         raise
     except OSError as error:
-        broken = f"it cannot be read: {error.strerror}"
-        return ContainerSpec(cuid, datetime.fromtimestamp(0, UTC), image="", broken=broken), (0, 0, 0)
+        return None if seen == fingerprint else (_unreadable(cuid, f"it cannot be read: {error.strerror}"), fingerprint)
+
+
+def _unreadable(cuid: Cuid, reason: str) -> ContainerSpec:
+    return ContainerSpec(cuid, datetime.fromtimestamp(0, UTC), image="", broken=reason)

@@ -1,6 +1,7 @@
 """The registry: in step with the files on disk, whoever writes them."""
 
 import asyncio
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -101,6 +102,43 @@ def _fields(one: ContainerSpec) -> dict[str, object]:
 
 def _limits(registry: Registry, one: ContainerSpec) -> dict[str, object]:
     return {"resources": registry.get(one.cuid).resources}
+
+
+async def test_a_link_to_a_file_elsewhere_stays_a_link(data_dir: DataDir, registry: Registry, tmp_path: Path) -> None:
+    one = spec()
+    await registry.add(one)
+    path, elsewhere = data_dir.layout.compose_file(one.cuid), tmp_path / "mine" / "app.yml"
+    elsewhere.parent.mkdir()
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    await registry.edit(one.cuid, lambda editor: editor.set_image("debian"))
+    assert path.is_symlink()
+    assert b"debian" in elsewhere.read_bytes()
+    assert registry.get(one.cuid).image == "debian"
+    await registry.condemn(one.cuid)
+    await registry.finish_removal(one.cuid)
+    assert elsewhere.exists()
+
+
+async def test_what_is_no_file_is_told_once_on_its_container_alone(data_dir: DataDir, registry: Registry) -> None:
+    good, told = spec(), []
+    await registry.add(good)
+    folder, pipe, dangling, latin = (data_dir.layout.compose_file(new_cuid()) for _ in range(4))
+    folder.mkdir()
+    os.mkfifo(pipe)
+    dangling.symlink_to("/nowhere")
+    latin.write_bytes(b"services:\n  x: \xe4\n")
+    registry.on_change(told.append)
+    for _ in range(2):
+        await registry._scan()
+    assert sorted(told) == sorted(path.stem for path in (folder, pipe, latin))
+    problems = {one.cuid: one.broken for one in registry.after()}
+    assert problems == {
+        good.cuid: None,
+        folder.stem: "it is not a regular file",
+        pipe.stem: "it is not a regular file",
+        latin.stem: "line 2: it is not UTF-8",
+    }
 
 
 async def test_the_follower_sees_files_come_change_and_go(data_dir: DataDir, registry: Registry) -> None:
