@@ -7,10 +7,10 @@ from typing import Any, cast
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from container_manager.errors import ComposeFileBroken
+from container_manager.store.yaml_values import parsed
 
 LARGEST_FILE = 4 << 20
 DEEPEST_NESTING = 100
@@ -44,8 +44,7 @@ def load(text: bytes) -> dict[str, Any]:
     if len(text) > LARGEST_FILE:
         raise ComposeFileBroken(f"it is larger than {LARGEST_FILE} bytes", line=1)
     try:
-        _refuse_deep_nesting(text)
-        document = YAML(typ="safe").load(text.decode())
+        document = parsed(text.decode(), DEEPEST_NESTING)
     except UnicodeDecodeError as error:
         line = text[: error.start].count(b"\n") + 1
         raise ComposeFileBroken(f"line {line}: it is not UTF-8", line=line) from None
@@ -54,7 +53,7 @@ def load(text: bytes) -> dict[str, Any]:
         raise ComposeFileBroken(
             f"line {line}: {error.problem or error.context or 'it is no YAML'}", line=line
         ) from None
-    except (YAMLError, ValueError, RecursionError) as error:
+    except (YAMLError, ValueError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ComposeFileBroken(f"it cannot be read as YAML: {reason}", line=1) from None
     if not isinstance(document, dict):
@@ -64,30 +63,14 @@ def load(text: bytes) -> dict[str, Any]:
     return document
 
 
-def _refuse_deep_nesting(text: bytes) -> None:
-    """The parsers recurse, the C one without a bound: nesting without end would end the process."""
-    if text.count(b"[") + text.count(b"{") + text.count(b"- ") + text.count(b"? ") <= DEEPEST_NESTING:
-        return
-    depth = 0
-    for event in YAML(typ="safe").parse(text):
-        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        if depth > DEEPEST_NESTING:
-            line = event.start_mark.line + 1
-            raise ComposeFileBroken(
-                f"line {line}: it is nested deeper than {DEEPEST_NESTING} levels of YAML", line=line
-            )
-
-
 def _refuse_endless(document: Any) -> None:
-    """Aliases can make a few lines stand for any number of values, or a value hold itself."""
+    """Aliases can make a few lines stand for any number of values."""
     sizes: dict[int, int] = {}
 
     def size(value: Any) -> int:
         if not isinstance(value, dict | list):
             return 1
         if id(value) not in sizes:
-            # Until it is known, as for one that holds itself.
-            sizes[id(value)] = MOST_VALUES + 1
             sizes[id(value)] = 1 + sum(map(size, value.values() if isinstance(value, dict) else value))
         return sizes[id(value)]
 
