@@ -96,6 +96,10 @@ def test_a_volume_may_be_read_only(volumes):
         {"/srv/data": "/app/"},
         {"/srv/data": "/x/../app"},
         {"/srv/data": "/proc/1"},
+        {"/srv/data": "/opt/container-manager"},
+        {"/srv/data": "/opt//container-manager/wheels/:ro"},
+        ["/srv/data:/opt/container-manager/."],
+        [{"source": "/srv/data", "target": "/opt/container-manager/start.sh"}],
         {"/srv/data": "/data:rox"},
         {"/srv/data": {"bind": "/data", "mode": "rw,shared"}},
         {"/srv/data": {"bind": "/data", "propagation": "shared"}},
@@ -107,6 +111,11 @@ def test_a_volume_may_be_read_only(volumes):
 def test_what_is_no_volume_is_refused(volumes):
     with pytest.raises(ValidationError):
         created(volumes=volumes)
+
+
+def test_a_volume_above_or_beside_the_launcher_hides_nothing():
+    for target in ("/opt", "/opt/container-manager-too", "/srv/opt/container-manager"):
+        assert volumes_of({"/srv/data": target}) == (Volume("/srv/data", target),)
 
 
 def test_a_path_upwards_reaches_the_rule_for_volumes_as_it_is():

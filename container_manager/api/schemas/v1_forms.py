@@ -6,7 +6,7 @@ from typing import Annotated, Literal, cast
 from pydantic import AfterValidator, Field
 
 from container_manager.api.schemas.base import Body, fault
-from container_manager.models import PortMapping, Protocol, Volume
+from container_manager.models import LAUNCHER, PortMapping, Protocol, Volume
 
 _PORT = re.compile(r"(?:(?P<address>\d{1,3}(?:\.\d{1,3}){3}):)?(?P<port>\d{1,5})(?:/(?P<protocol>tcp|udp|sctp))?")
 
@@ -146,6 +146,8 @@ def _volume(source: str, target: str, *, read_only: bool) -> Volume:
         or clean.startswith(("/proc/", "/sys/", "/dev/"))
     ):
         raise fault("INVALID_VOLUME", f"{target!r:.100} is no place for a volume: an absolute path in the container")
+    if clean == LAUNCHER or clean.startswith(f"{LAUNCHER}/"):
+        raise fault("INVALID_VOLUME", f"{LAUNCHER} is no place for a volume: what starts boot.py is mounted there")
     return Volume(_clean(source), clean, read_only)
 
 
