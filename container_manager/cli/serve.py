@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import errno
 import os
+import resource
 import signal
 import threading
 
@@ -19,9 +20,12 @@ from container_manager.settings import Settings, SettingsError
 # what remains is for the cleanup after them.
 _SHARE_OF_REQUESTS = 0.1
 
+_MOST_DESCRIPTORS = 1 << 20
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve with the settings of the environment and `.env`; the exit code is 0 after SIGTERM or Ctrl+C."""
+    use_all_descriptors()
     try:
         asyncio.run(_serve(Settings.load()))
     except SettingsError as error:
@@ -29,6 +33,13 @@ def run(arguments: argparse.Namespace) -> int:
     except AppError as error:
         raise exits.Stop(error.message) from None
     return exits.DONE
+
+
+def use_all_descriptors() -> None:
+    """Take as many open files and connections as this process may have; most systems begin with 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def _serve(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +90,24 @@ def test_folders(tmp_path: Path):
     file = tmp_path / "file"
     file.write_text("")
     assert machine.disk(Settings(app_pass="x", data_dir=tmp_path, min_free_bytes=1 << 60)).level == "fail"
+
+
+def test_few_descriptors(monkeypatch: pytest.MonkeyPatch):
+    assert machine.descriptors().level == "ok"
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 1024))
+    finding = machine.descriptors()
+    assert finding.level == "warn"
+    assert "LimitNOFILE" in finding.advice
+
+
+def test_a_server_takes_as_many_descriptors_as_it_may():
+    script = (
+        "import resource; from container_manager.cli.serve import use_all_descriptors\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (100, 2000)); use_all_descriptors()\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.strip() == "(2000, 2000)"
 
 
 async def test_the_port():

@@ -26,4 +26,5 @@ async def findings() -> AsyncIterator[Finding]:
     yield machine.folders(settings)
     yield machine.disk(settings)
     yield machine.confinement()
+    yield machine.descriptors()
     yield await server.port(settings)

@@ -1,6 +1,7 @@
 """This machine: the interpreter, the settings, folders, disk and kernel."""
 
 import os
+import resource
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from container_manager.store.beneath import best, by_kernel
 
 _PYTHON = (3, 12)
 _COMFORTABLE_DISK = 2 << 30
+_COMFORTABLE_DESCRIPTORS = 4096
 
 
 def python() -> Finding:
@@ -80,6 +82,19 @@ def confinement() -> Finding:
         "warn",
         "the kernel has no openat2",
         "A slower way that is as safe is used. Linux 5.6 or newer has it",
+    )
+
+
+def descriptors() -> Finding:
+    """Whether there is room for many connections and terminals."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY or most >= _COMFORTABLE_DESCRIPTORS:
+        return Finding("Descriptors", "ok", f"{'any number' if most < 0 else most} may be open")
+    return Finding(
+        "Descriptors",
+        "warn",
+        f"{most} may be open; a connection takes one, a terminal two",
+        "Allow more: LimitNOFILE=65536 in the systemd unit, or 'ulimit -Hn 65536' as root before the start",
     )
 
 
