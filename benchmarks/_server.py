@@ -26,6 +26,10 @@ class Server:
         with open(f"/proc/{self.process.pid}/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) * 1024
 
+    def descriptors(self) -> int:
+        """Descriptors open now."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
     async def create(self, **fields: Any) -> str:
         """The cuid of a new container."""
         async with self.session.post("/containers", json={"image": "example/none:1", **fields}) as response:
@@ -53,10 +57,10 @@ class Server:
 
 
 @asynccontextmanager
-async def server(data_dir: Path) -> AsyncIterator[Server]:
+async def server(data_dir: Path, **settings: object) -> AsyncIterator[Server]:
     environment = os.environ | {
         "APP_PASS": PASSWORD, "HOST": "127.0.0.1", "PORT": "0", "DATA_DIR": str(data_dir),
-        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "PYTHONPATH": str(Path(__file__).parents[1]), **{name: str(value) for name, value in settings.items()},
     }  # fmt: skip
     log = data_dir / "server.out"
     process = started(environment, data_dir, log)
@@ -72,6 +76,15 @@ async def server(data_dir: Path) -> AsyncIterator[Server]:
     finally:
         process.terminate()
         process.wait()
+
+
+def remove_containers(data_dir: Path) -> None:
+    """Remove at the engine whatever belongs to the containers of `data_dir`."""
+    cuids = {path.stem for path in (data_dir / "compose").glob("c*.yml")}
+    listing = ["docker", "ps", "--all", "--format", "{{.Names}}"]
+    seen = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split()
+    if ours := sorted(cuids.intersection(seen)):
+        subprocess.run(["docker", "rm", "--force", *ours], check=True, capture_output=True)
 
 
 def started(environment: dict[str, str], where: Path, log: Path) -> subprocess.Popen[bytes]:

@@ -93,7 +93,7 @@ def descriptors() -> Finding:
     return Finding(
         "Descriptors",
         "warn",
-        f"{most} may be open; a connection takes one, a terminal two",
+        f"{most} may be open; a connection takes one, a terminal four",
         "Allow more: LimitNOFILE=65536 in the systemd unit, or 'ulimit -Hn 65536' as root before the start",
     )
 
