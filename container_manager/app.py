@@ -13,6 +13,7 @@ from container_manager.api.events import end_streams
 from container_manager.api.metrics import Metrics
 from container_manager.api.mutation import Mutations
 from container_manager.api.routes import ROUTES
+from container_manager.api.state_metrics import StateMetrics
 from container_manager.api.terminals import hang_up
 from container_manager.api.views import Views
 from container_manager.api.web import ASSETS, load_assets
@@ -125,7 +126,8 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
         await asyncio.to_thread(services.mounts.sweep, known)
         await started(services.engine)
         stack.push_async_callback(services.images.close)
-        services.metrics.watch(services.engine)
+        services.metrics.registry.register(StateMetrics(services))
+        services.engine.observer = services.metrics.operated
         services.images.on_progress(services.events.pulling)
         services.registry.on_change(lambda cuid: _told(services, cuid))
         await started(services.events)

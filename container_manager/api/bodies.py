@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from aiohttp import BodyPartReader, web
 from aiohttp.multipart import MultipartReader
 
+from container_manager.api.context import services_of
 from container_manager.errors import UnsupportedMediaType, ValidationError
 
 ZIP_TYPES = ("application/zip", "application/x-zip-compressed", "application/zip-compressed")
@@ -14,9 +15,12 @@ _PART = 256 << 10
 _MAX_FIELDS = 100
 
 
-def raw(request: web.Request) -> AsyncIterator[bytes]:
+async def raw(request: web.Request) -> AsyncIterator[bytes]:
     """The body as it comes."""
-    return request.content.iter_any()
+    received = services_of(request).metrics.received
+    async for chunk in request.content.iter_any():
+        received(len(chunk))
+        yield chunk
 
 
 async def file_of(request: web.Request) -> AsyncIterator[bytes]:
@@ -28,7 +32,9 @@ async def file_of(request: web.Request) -> AsyncIterator[bytes]:
     try:
         form = await request.multipart()
         field = await _field(form)
+        received = services_of(request).metrics.received
         while chunk := await field.read_chunk(_PART):
+            received(len(chunk))
             yield bytes(chunk)
     except (ValueError, LookupError) as error:
         raise ValidationError(f"The form is broken: {error}"[:300], code="BAD_FORM") from error

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from container_manager.api.context import services_of
 from container_manager.errors import IoError, RangeNotSatisfiable
 from container_manager.store.mount import OpenFile
 
@@ -45,6 +46,7 @@ async def send_file(request: web.Request, file: OpenFile, name: str) -> web.Stre
     response.headers["Content-Disposition"] = attachment(name)
     response.content_length = end - start
     await response.prepare(request)
+    sent = services_of(request).metrics.sent
     if request.method != "HEAD":
         while start < end:
             chunk = await asyncio.to_thread(os.pread, file.descriptor, min(_CHUNK, end - start), start)
@@ -52,6 +54,7 @@ async def send_file(request: web.Request, file: OpenFile, name: str) -> web.Stre
                 raise IoError("The file became shorter while it was sent")
             start += len(chunk)
             await response.write(chunk)
+            sent(len(chunk))
     await response.write_eof()
     return response
 
@@ -63,9 +66,11 @@ async def send_archive(request: web.Request, chunks: AsyncGenerator[bytes], name
         response.content_type = "application/zip"
         response.headers["Content-Disposition"] = attachment(name)
         await response.prepare(request)
+        sent = services_of(request).metrics.sent
         if request.method != "HEAD":
             async for chunk in chunks:
                 await response.write(chunk)
+                sent(len(chunk))
         await response.write_eof()
         return response
 

@@ -57,7 +57,7 @@ def _facts(services: Services) -> dict[str, Any]:
 
 async def prometheus(request: web.Request) -> web.Response:
     """Everything that is counted."""
-    return web.Response(body=services_of(request).metrics.text(), headers={"Content-Type": metrics.CONTENT_TYPE})
+    return web.Response(body=await services_of(request).metrics.text(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
 async def openapi_json(request: web.Request) -> web.Response:

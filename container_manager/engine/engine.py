@@ -57,7 +57,8 @@ class Engine(Operations):
 
         ImageNotFound when no registry gives it.
         """
-        await pull(self._verbs, self.environment, reference, progress, PULL_TIMEOUT)
+        with self._observed("pull"):
+            await pull(self._verbs, self.environment, reference, progress, PULL_TIMEOUT)
 
     # --- inside a container ---------------------------------------------------------------------
 
@@ -76,17 +77,18 @@ class Engine(Operations):
     ) -> ExecResult:
         """Run `command` to its end, keeping `limit` bytes of each output. After `timeout` seconds it is killed in
         the container too: EngineTimeout. NotRunning when the container does not run."""
-        return await self._inside.exec(
-            cuid,
-            command,
-            user=user,
-            workdir=workdir,
-            env=env,
-            stdin=stdin,
-            timeout=timeout,
-            merge_stderr=merge_stderr,
-            limit=limit,
-        )
+        with self._observed("exec"):
+            return await self._inside.exec(
+                cuid,
+                command,
+                user=user,
+                workdir=workdir,
+                env=env,
+                stdin=stdin,
+                timeout=timeout,
+                merge_stderr=merge_stderr,
+                limit=limit,
+            )
 
     def exec_argv(
         self,

@@ -11,12 +11,12 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from container_manager.engine.docker import Docker, Inspected, Listed, ours
 from container_manager.engine.process import Child, streaming
-from container_manager.engine.states import StateTable
+from container_manager.engine.states import StateTable, with_times_of
 from container_manager.errors import AppError, EngineUnavailable
 from container_manager.models import Cuid, EngineState
 
@@ -27,7 +27,6 @@ STABLE = 5.0
 ANSWER_TIMEOUT = 5.0
 """An engine that takes longer than this for its clock or its list is not there."""
 NONE_LISTED: Mapping[str, Listed] = {}
-SAME_MOMENT = timedelta(seconds=1)
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +57,8 @@ class Follower:
         self._proven = time.monotonic()
         self._task: asyncio.Task[None] | None = None
         self.connections = 0
+        self.lag = 0.0
+        """Seconds that the newest event was old when it was read; what the engine told again does not count."""
 
     @property
     def available(self) -> bool:
@@ -217,7 +218,7 @@ class Follower:
             return
         known.publishes, known.restarts = answer.publishes, answer.restarts
         if current:
-            known.state = _with_times_of(known.state, answer.state)
+            known.state = with_times_of(known.state, answer.state)
         else:
             self._ask(key)
 
@@ -261,6 +262,8 @@ class Follower:
                 return
             known = self._remember(key, _Container(EngineState(cuid, key, "created")))
         when = datetime.fromtimestamp(event["timeNano"] / 1e9, UTC)
+        if self.available:
+            self.lag = max(0.0, time.time() - when.timestamp())
         match action:
             case "create" | "init":
                 pass
@@ -315,16 +318,3 @@ class Follower:
         candidates = [self._containers[key].state for key in self._ids.get(cuid, ())]
         active = [state for state in candidates if state.status in ("running", "paused", "restarting")]
         self._states.put(cuid, active[-1] if active else candidates[0] if candidates else None)
-
-
-def _with_times_of(told: EngineState, asked: EngineState) -> EngineState:
-    """`asked`, with the times that events told where they mean the same moment: one start has one time for good."""
-    return replace(
-        asked,
-        started_at=_settle(told.started_at, asked.started_at),
-        finished_at=_settle(told.finished_at, asked.finished_at),
-    )
-
-
-def _settle(told: datetime | None, asked: datetime | None) -> datetime | None:
-    return told if told and asked and abs(told - asked) < SAME_MOMENT else asked

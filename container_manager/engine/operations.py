@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from container_manager.engine import compose, recreation
@@ -15,7 +15,7 @@ from container_manager.engine.orphans import mark
 from container_manager.engine.process import Finished, clean_environment, run
 from container_manager.engine.states import Predicate, StateTable
 from container_manager.engine.turns import Turns
-from container_manager.errors import ComposeError, EngineTimeout, EngineUnavailable, PortInUse
+from container_manager.errors import AppError, ComposeError, EngineTimeout, EngineUnavailable, PortInUse
 from container_manager.models import Cuid, EngineInfo, EngineState
 from container_manager.settings import Settings
 
@@ -27,6 +27,9 @@ RETRY_INTERVAL = 0.05
 
 RETURN_TIMEOUT = 1.0
 """Seconds that an operation waits for an engine that is out of sight."""
+
+Observer = Callable[[str, str, float], None]
+"""Told of each operation that has ended: its verb, "ok" or the code of its error, and its seconds."""
 
 
 class Operations:
@@ -44,11 +47,17 @@ class Operations:
         self._compose: compose.Compose | None = None
         self._info: tuple[int, EngineInfo] | None = None
         self._cut_off: set[Cuid] = set()
+        self.observer: Observer = lambda verb, result, seconds: None
 
     @property
     def available(self) -> bool:
         """It is followed: the table is true."""
         return self._follower.available
+
+    @property
+    def event_lag(self) -> float:
+        """Seconds from the newest event at the engine to its being read here, by the engine's clock and ours."""
+        return self._follower.lag
 
     async def connected(self) -> None:
         """Return once it is followed."""
@@ -86,11 +95,11 @@ class Operations:
         grace = self.settings.stop_timeout
         argv = self._verbs.up(cuid, file, grace)
         try:
-            started = await self._run_start(cuid, argv, grace=grace, secrets=secrets)
+            started = await self._run_start("up", cuid, argv, grace=grace, secrets=secrets)
         except NetworkMissing:
             self._network.forget()
             await self.ensure_network()
-            started = await self._run_start(cuid, argv, grace=grace, secrets=secrets)
+            started = await self._run_start("up", cuid, argv, grace=grace, secrets=secrets)
         self._cut_off.discard(cuid)
         return await self._started(cuid, before if started else None, publishes)
 
@@ -103,13 +112,13 @@ class Operations:
     async def start_existing(self, cuid: Cuid, *, publishes: bool = False) -> EngineState:
         """Start the container as it was made; with `publishes` wait for the ports really bound too."""
         before = self.states.get(cuid)
-        started = await self._run_start(cuid, self._verbs.start(cuid))
+        started = await self._run_start("start", cuid, self._verbs.start(cuid))
         return await self._started(cuid, before if started else None, publishes)
 
     async def stop(self, cuid: Cuid, timeout: float) -> EngineState:
         """Stop, paused or not; killed after `timeout` seconds."""
         await self._thaw(cuid)
-        await self._run(self._verbs.stop(cuid, timeout), grace=timeout)
+        await self._run("stop", self._verbs.stop(cuid, timeout), grace=timeout)
         return await self._shows(
             cuid, lambda state: state is not None and state.status in ("exited", "dead", "created")
         )
@@ -118,25 +127,25 @@ class Operations:
         """Stop, killed after `timeout` seconds, and start."""
         await self._thaw(cuid)
         before = self.states.get(cuid)
-        await self._run(self._verbs.restart(cuid, timeout), grace=timeout)
+        await self._run("restart", self._verbs.restart(cuid, timeout), grace=timeout)
         return await self._started(cuid, before)
 
     async def pause(self, cuid: Cuid) -> EngineState:
         """Freeze every process of the container."""
-        await self._run(self._verbs.pause(cuid))
+        await self._run("pause", self._verbs.pause(cuid))
         return await self._shows(cuid, lambda state: state is not None and state.status != "running")
 
     async def unpause(self, cuid: Cuid) -> EngineState:
         """Thaw."""
         # Not Compose's own: at Podman it finds no paused container.
-        await self._run([self._docker.binary, "unpause", cuid])
+        await self._run("unpause", [self._docker.binary, "unpause", cuid])
         return await self._shows(cuid, lambda state: state is not None and state.status != "paused")
 
     async def remove(self, cuid: Cuid, file: Path) -> None:
         """Stop and remove the container and what Compose made for it; returns once it is gone."""
         await self._thaw(cuid)
         timeout = self.settings.stop_timeout
-        await self._run(self._verbs.down(cuid, timeout), grace=timeout)
+        await self._run("remove", self._verbs.down(cuid, timeout), grace=timeout)
         await self.states.wait(cuid, lambda state: state is None, self._timeout)
         self._cut_off.discard(cuid)
 
@@ -146,12 +155,12 @@ class Operations:
             await self.unpause(cuid)
 
     async def _run_start(
-        self, cuid: Cuid, argv: Sequence[str], *, grace: float = 0, secrets: Collection[str] = ()
+        self, verb: str, cuid: Cuid, argv: Sequence[str], *, grace: float = 0, secrets: Collection[str] = ()
     ) -> bool:
         """Run an up or a start; whether that started the container, which may run already."""
         deadline = time.monotonic() + self._timeout
         while True:
-            finished = await self._run(argv, grace=grace, secrets=secrets)
+            finished = await self._run(verb, argv, grace=grace, secrets=secrets)
             if b'"Started"' in finished.stderr:
                 return True
             state = self.states.get(cuid)
@@ -188,23 +197,33 @@ class Operations:
         assert state is not None  # noqa: S101 - no predicate here takes None
         return state
 
-    async def _run(self, argv: Sequence[str], *, grace: float = 0, secrets: Collection[str] = ()) -> Finished:
+    async def _run(
+        self, verb: str, argv: Sequence[str], *, grace: float = 0, secrets: Collection[str] = ()
+    ) -> Finished:
         """Run one verb in its turn. Its time is REQUEST_TIMEOUT and the `grace` that containers get to end."""
         await self._in_sight()
         async with self.turns.take():
-            try:
+            with self._observed(verb):
                 finished = await run(argv, self.environment, timeout=self._timeout + grace)
-            except EngineTimeout:
+                if finished.code == 0:
+                    return finished
+                error = failure(argv, finished.code, finished.stderr, secrets=secrets)
+                raise self._with_owner(error) if isinstance(error, PortInUse) else error
+
+    @contextlib.contextmanager
+    def _observed(self, verb: str) -> Iterator[None]:
+        """What is done here is told to the observer; an engine that seems to be gone is looked at."""
+        began, result = time.monotonic(), "cancelled"
+        try:
+            yield
+            result = "ok"
+        except AppError as error:
+            result = error.code
+            if isinstance(error, EngineTimeout | EngineUnavailable):
                 self._follower.doubt()
-                raise
-        if finished.code == 0:
-            return finished
-        error = failure(argv, finished.code, finished.stderr, secrets=secrets)
-        if isinstance(error, EngineUnavailable):
-            self._follower.doubt()
-        if isinstance(error, PortInUse):
-            error = self._with_owner(error)
-        raise error
+            raise
+        finally:
+            self.observer(verb, result, time.monotonic() - began)
 
     async def _in_sight(self) -> None:
         """Nothing is asked of an engine that is known not to answer; one that has just come back is waited for."""

@@ -5,13 +5,15 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from container_manager.errors import EngineTimeout
 from container_manager.models import Cuid, EngineState
 
 SUBSCRIPTION_LIMIT = 1024
+SAME_MOMENT = timedelta(seconds=1)
 
 Predicate = Callable[[EngineState | None], bool]
 
@@ -141,3 +143,16 @@ class StateTable:
             yield subscription
         finally:
             self._subscriptions.discard(subscription)
+
+
+def with_times_of(told: EngineState, asked: EngineState) -> EngineState:
+    """`asked`, with the times that events told where they mean the same moment: one start has one time for good."""
+    return replace(
+        asked,
+        started_at=_settle(told.started_at, asked.started_at),
+        finished_at=_settle(told.finished_at, asked.finished_at),
+    )
+
+
+def _settle(told: datetime | None, asked: datetime | None) -> datetime | None:
+    return told if told and asked and abs(told - asked) < SAME_MOMENT else asked

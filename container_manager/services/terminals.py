@@ -69,6 +69,7 @@ class Terminals:
         self._following: asyncio.Task[None] | None = None
         self._endings: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._typed = self._shown = 0
 
     # --- the service's own life -----------------------------------------------------------
 
@@ -102,6 +103,21 @@ class Terminals:
 
     def __len__(self) -> int:
         return len(self._table)
+
+    @property
+    def viewers(self) -> int:
+        """Connections to live sessions."""
+        return sum(len(session.audience.viewers) for session in self._table)
+
+    @property
+    def typed(self) -> int:
+        """Bytes of input that sessions have had since the server started."""
+        return self._typed + sum(session.typed for session in self._table)
+
+    @property
+    def shown(self) -> int:
+        """Bytes of output that sessions have had since the server started."""
+        return self._shown + sum(session.shown for session in self._table)
 
     def of(self, cuid: Cuid) -> tuple[Session, ...]:
         """The sessions of `cuid`, oldest first. Raises ContainerNotFound."""
@@ -221,6 +237,8 @@ class Terminals:
     def _ended(self, session: Session, code: int, reason: str | None) -> None:
         live = self._live.pop(session.plan.sid)
         self._table.discard(session)
+        self._typed += session.typed
+        self._shown += session.shown
         self._tell("closed", live, exit_code=code, reason=reason, seconds=round(time.monotonic() - live.began, 3))
         self._own(self._clear(live))
 

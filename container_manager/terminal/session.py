@@ -74,6 +74,8 @@ class Session:
         self.created_at = datetime.now(UTC)
         self.used_at = time.monotonic()
         self.over = False
+        self.typed = self.shown = 0
+        """Bytes of input and of output until now."""
         self.audience = Audience(
             plan.scrollback, pause=lambda: self._process.pause(), resume=lambda: self._process.resume()
         )
@@ -212,6 +214,7 @@ class Session:
         if self._prefacing:
             self._go_over_to(make(self.size))
         if data:
+            self.typed += len(data)
             self._process.write(data)
             if self.audience.witnesses:
                 self.audience.witness("i", data.decode(errors="replace"))
@@ -229,6 +232,7 @@ class Session:
 
     def _hear(self, process: Process, stream: Literal["stdout", "stderr"], data: bytes) -> None:
         if process is self._process and not self.over:
+            self.shown += len(data)
             self.audience.show(stream, data)
 
     def resize(self, viewer: Viewer, size: Size) -> None:
