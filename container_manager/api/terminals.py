@@ -17,7 +17,7 @@ from container_manager.api.schemas.terminals import (
     TicketBody,
     TicketView,
 )
-from container_manager.api.websocket import SocketConnection, new_socket, serve
+from container_manager.api.websocket import Socket, serve
 from container_manager.errors import (
     ContainerNotFound,
     LimitReached,
@@ -35,31 +35,22 @@ from container_manager.terminal.viewer import Viewer
 
 async def connect(request: web.Request, *, cuid: Cuid, query: ConnectQuery) -> web.StreamResponse:
     """Attach to a session, or open one, over a websocket."""
-    services, exchange = services_of(request), request[EXCHANGE]
-    terminals, socket = services.terminals, new_socket()
+    terminals, exchange = services_of(request).terminals, request[EXCHANGE]
     grant = terminals.tickets.take(request.query.get("ticket"))
     role = query.role or (grant.role if grant is not None else "owner")
     if query.session is not None:
         session = terminals.joinable(cuid, query.session, role, grant)
-        _upgrade(request, socket)
+        socket = Socket(request, exchange.request_id)
     else:
         if role != "owner":
             raise ValidationError.field("role", "Without a session there is nobody to help or observe", role)
         terminals.require(cuid, query.opening(), grant)
-        _upgrade(request, socket)
+        socket = Socket(request, exchange.request_id)
         session = await terminals.open(cuid, query.opening(), exchange.actor, exchange.request_id)
     note(request, session=session.plan.sid, role=role)
-    socket.headers["X-Session-ID"] = session.plan.sid
-    await socket.prepare(request)
-    connection = SocketConnection(request, socket, exchange.request_id)
-    await serve(socket, session, Viewer(connection, role, query.size, joined=query.session is not None))
-    return socket
-
-
-def _upgrade(request: web.Request, socket: web.WebSocketResponse[bool]) -> None:
-    """Raises ValidationError for a request that asks for no websocket."""
-    if not socket.can_prepare(request):
-        raise ValidationError("This is a websocket: ask for an upgrade", code="UPGRADE_REQUIRED")
+    response = await socket.open(session)
+    await serve(socket, session, Viewer(socket, role, query.size, joined=query.session is not None))
+    return response
 
 
 async def list_sessions(request: web.Request, *, cuid: Cuid) -> SessionsView:

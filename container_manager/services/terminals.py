@@ -84,7 +84,7 @@ class Terminals:
         self._closed = True
         for session in self._table:
             for viewer in tuple(session.audience.viewers):
-                viewer.drop(GOING_AWAY, "the server shuts down")
+                viewer.finish(GOING_AWAY, "the server shuts down")
             session.end("the server shuts down")
 
     async def close(self) -> None:

@@ -55,8 +55,10 @@ class Audience:
 
     def show(self, stream: Stream, data: bytes) -> None:
         """Output for everybody."""
-        self._shown.setdefault(stream, Scrollback(self._limit)).append(data)
-        chunk = self._decoders.setdefault(stream, Utf8Decoder()).feed(data)
+        if stream not in self._shown:
+            self._shown[stream], self._decoders[stream] = Scrollback(self._limit), Utf8Decoder()
+        self._shown[stream].append(data)
+        chunk = self._decoders[stream].feed(data)
         if chunk is not None:
             self._tell(stream, chunk)
 
@@ -141,7 +143,7 @@ class Audience:
     def _too_slow(self, viewer: Viewer) -> None:
         del self._slow[viewer]
         if len(self.viewers) > 1:
-            viewer.drop(TOO_SLOW, "too slow for the others")
+            viewer.finish(TOO_SLOW, "too slow for the others")
             self.part(viewer)
         else:
             self._balance()

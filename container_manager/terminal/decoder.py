@@ -43,8 +43,9 @@ class Utf8Decoder:
 
     def feed(self, data: bytes) -> Chunk | None:
         """The chunk to send now; None when all of it is held back."""
-        if self._held:
-            data = self._held + data
+        if not self._held and data.isascii():
+            return Chunk(data.decode("ascii"), "utf8") if data else None
+        data = self._held + data
         tail = split_tail(data)
         self._held = data[len(data) - tail :]
         if tail:

@@ -115,7 +115,7 @@ class Session:
     def end(self, reason: str, closer: Viewer | None = None) -> None:
         """End it from outside. `closer` is closed at once, the others get an `exit` with the reason."""
         if closer is not None:
-            closer.drop(NORMAL, "closed")
+            closer.finish(NORMAL, "closed")
         self._finish(HANGUP, reason)
 
     def _finish(self, code: int, reason: str | None) -> None:
@@ -261,7 +261,7 @@ class Session:
         if viewer.role == "owner":
             self.end("its owner closed it", closer=viewer)
         else:
-            viewer.drop(NORMAL, "left")
+            viewer.finish(NORMAL, "left")
 
     def _admit(self, viewer: Viewer, what: str) -> Callable[[Size], Process]:
         if not viewer.types:

@@ -1,7 +1,7 @@
-"""One connection to a session: what is to be sent to it, in order and within a bound."""
+"""One connection to a session: who it is, and whether it keeps up."""
 
 import asyncio
-from collections import deque
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
@@ -12,11 +12,8 @@ from container_manager.terminal.process import Size
 Role = Literal["owner", "helper", "observer"]
 """An owner types and may end the session, a helper types, an observer watches."""
 
-BUFFER_HIGH = 256 << 10
-BUFFER_LOW = 64 << 10
 _MOST_REPLIES = 64
-_FAREWELL = 10.0
-"""Seconds that a viewer gets to take what was still to be sent when its session ended."""
+"""Answers to frames of a viewer that reads none of them."""
 
 NORMAL = 1000
 GOING_AWAY = 1001
@@ -24,20 +21,23 @@ TOO_SLOW = 4008
 
 
 class Connection(Protocol):
-    """What a viewer is connected by."""
+    """What a viewer is connected by. It keeps what was sent until the peer takes it; nothing here waits but `room`."""
 
-    async def send(self, frame: bytes) -> None:
-        """Send one text frame; returns when there is room for the next. Raises ConnectionError when it is gone."""
+    def send(self, frame: bytes) -> bool:
+        """Send one text frame. False when so much is on its way that no more should follow, until there is `room`."""
 
-    async def close(self, code: int, reason: str) -> None:
-        """Send a close frame and close, without waiting for a slow peer."""
+    async def room(self) -> None:
+        """Wait until the peer has taken most of what was sent. Raises ConnectionError when it is gone."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Send a close frame after all that was sent before; a peer that does not take it in time is cut off."""
 
     def describe(self, error: AppError) -> Mapping[str, Any]:
         """The error object for `error`."""
 
 
 class Viewer:
-    """Frames go through a queue, sent by `run`, so that no viewer waits for another."""
+    """Frames are sent at once. What a slow viewer has not taken is with its connection: no viewer waits for another."""
 
     def __init__(self, connection: Connection, role: Role, size: Size | None, *, joined: bool) -> None:
         self.role = role
@@ -46,48 +46,43 @@ class Viewer:
         self.joined = joined
         """It came to a session that was there: it is told the terminal's size, which others may decide."""
         self.full = False
-        """More than BUFFER_HIGH bytes wait for it, and it has not caught up since."""
+        """Too much is on its way to it, and it has not caught up since."""
         self.on_room: Callable[[], None] | None = None
         """Called when `full` turns False."""
+        self.leaving = False
+        """It is being closed, or gone."""
         self._connection = connection
-        self._frames: deque[bytes] = deque()
-        self._buffered = 0
         self._replies = 0
-        self._farewell: tuple[int, str] = (NORMAL, "")
-        self._sending: asyncio.Task[None] | None = None
-        self._busy = False
-        self._taken = asyncio.Event()
-        self._leaves = asyncio.Event()
-        self._dropped = asyncio.Event()
+        self._roomy = asyncio.Event()
+        self._catching_up: asyncio.Task[None] | None = None
 
     @property
     def types(self) -> bool:
         """Its role may type."""
         return self.role != "observer"
 
-    @property
-    def leaving(self) -> bool:
-        """It is being closed."""
-        return self._leaves.is_set()
-
     def offer(self, frame: bytes) -> None:
-        """Queue `frame`. The caller heeds `full`."""
-        if not self.leaving:
-            self._frames.append(frame)
-            self._buffered += len(frame)
-            self.full = self.full or self._buffered > BUFFER_HIGH
-            if not self._busy:
-                # At once, without a turn of the loop: most frames are sent before this returns.
-                self._busy = True
-                loop = asyncio.get_running_loop()
-                self._sending = asyncio.Task(self._send(), loop=loop, eager_start=True)
+        """Send `frame`. The caller heeds `full`."""
+        if not (self.leaving or self._connection.send(frame) or self.full):
+            self.full = True
+            self._roomy.clear()
+            self._catching_up = asyncio.create_task(self._catch_up())
+
+    async def _catch_up(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            await self._connection.room()
+        self.full = False
+        self._replies = 0
+        self._roomy.set()
+        if self.on_room is not None:
+            self.on_room()
 
     async def reply(self, frame: bytes) -> None:
-        """Queue an answer to one of its own frames. Waits while it leaves too many answers unread."""
-        while self._replies >= _MOST_REPLIES and not self.leaving:
-            self._taken.clear()
-            await self._taken.wait()
-        self._replies += 1
+        """Send an answer to one of its own frames. Waits while it leaves too many answers unread."""
+        if self.full:
+            self._replies += 1
+            if self._replies > _MOST_REPLIES:
+                await self._roomy.wait()
         self.offer(frame)
 
     async def refuse(self, error: AppError) -> None:
@@ -95,59 +90,16 @@ class Viewer:
         await self.reply(frames.error(self._connection.describe(error)))
 
     def finish(self, code: int, reason: str, last: bytes | None = None) -> None:
-        """Close it once it has taken everything, `last` included."""
+        """Close it, after `last`."""
+        if last is not None:
+            self.offer(last)
         if not self.leaving:
-            if last is not None:
-                self.offer(last)
-            self._leave(code, reason)
-
-    def drop(self, code: int, reason: str) -> None:
-        """Close it at once; what it has not taken is lost."""
-        if not self._dropped.is_set():
-            self._frames.clear()
-            self._dropped.set()
-            self._leave(code, reason)
+            self._connection.close(code, reason)
+            self.gone()
 
     def gone(self) -> None:
-        """Its connection is no more."""
-        self.drop(NORMAL, "")
-
-    def _leave(self, code: int, reason: str) -> None:
-        self._farewell = (code, reason)
-        self._leaves.set()
-        self._taken.set()
-
-    async def run(self) -> None:
-        """Wait until it is finished, dropped or gone; then close the connection."""
-        await self._leaves.wait()
-        dropped = asyncio.create_task(self._dropped.wait())
-        tasks = [dropped] if self._sending is None else [dropped, self._sending]
-        try:
-            if self._busy:
-                await asyncio.wait(tasks, timeout=_FAREWELL, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        await self._connection.close(*self._farewell)
-
-    async def _send(self) -> None:
-        try:
-            while self._frames:
-                frame = self._frames.popleft()
-                await self._connection.send(frame)
-                self._sent(len(frame))
-        except ConnectionError:
-            self.gone()
-        finally:
-            self._busy = False
-
-    def _sent(self, size: int) -> None:
-        self._buffered -= size
-        if self.full and self._buffered <= BUFFER_LOW:
-            self.full = False
-            if self.on_room is not None:
-                self.on_room()
-        if self._replies and not self._frames:
-            self._replies = 0
-            self._taken.set()
+        """Nothing reaches it any more."""
+        self.leaving = True
+        self._roomy.set()
+        if self._catching_up is not None:
+            self._catching_up.cancel()

@@ -18,7 +18,7 @@ from container_manager.terminal.pty_process import PtyProcess
 from container_manager.terminal.session import HANGUP, Plan, Session
 from container_manager.terminal.shell import Shell
 from container_manager.terminal.table import SessionTable
-from container_manager.terminal.viewer import BUFFER_HIGH, Role, Viewer
+from container_manager.terminal.viewer import Role, Viewer
 from container_manager.terminal.watch import Watch
 from harness import eventually
 
@@ -26,40 +26,55 @@ ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/", "TERM": "xterm-256color"
 PATIENCE = 20.0
 
 
+HIGH = 256 << 10
+"""Bytes that a slow connection takes before it is full."""
+
+
 class Connection:
-    """What a viewer is connected by, in memory. `slow` takes nothing until it is cleared."""
+    """What a viewer is connected by, in memory. While it is `slow` nobody takes what was sent."""
 
     def __init__(self) -> None:
         self.frames: list[dict[str, Any]] = []
         self.closed: tuple[int, str] | None = None
-        self.slow = False
-        self.taken = 0
-        self._changed = asyncio.Condition()
+        self.waiting = 0
+        self._changed = asyncio.Event()
+        self._roomy = asyncio.Event()
+        self._roomy.set()
 
-    async def send(self, frame: bytes) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self.slow)
-            self.frames.append(json.loads(frame))
-            self.taken += len(frame)
-            self._changed.notify_all()
+    @property
+    def slow(self) -> bool:
+        return not self._roomy.is_set()
 
-    async def close(self, code: int, reason: str) -> None:
-        async with self._changed:
-            self.closed = (code, reason)
-            self._changed.notify_all()
+    def slow_down(self) -> None:
+        """Take nothing until `hurry`."""
+        self._roomy.clear()
+
+    def hurry(self) -> None:
+        """Take what was sent and what will be."""
+        self.waiting = 0
+        self._roomy.set()
+
+    def send(self, frame: bytes) -> bool:
+        self.frames.append(json.loads(frame))
+        self.waiting += len(frame) if self.slow else 0
+        self._changed.set()
+        return self.waiting <= HIGH
+
+    async def room(self) -> None:
+        await self._roomy.wait()
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+        self._changed.set()
 
     def describe(self, error: AppError) -> Mapping[str, Any]:
         return {"code": error.code, "message": error.message}
 
-    async def hurry(self) -> None:
-        """Take what comes from now on."""
-        async with self._changed:
-            self.slow = False
-            self._changed.notify_all()
-
     async def wait(self, predicate: Callable[["Connection"], bool]) -> None:
-        async with asyncio.timeout(PATIENCE), self._changed:
-            await self._changed.wait_for(lambda: predicate(self))
+        async with asyncio.timeout(PATIENCE):
+            while not predicate(self):
+                self._changed.clear()
+                await self._changed.wait()
 
     async def shows(self, text: str) -> None:
         await self.wait(lambda _: text in self.text)
@@ -83,7 +98,6 @@ class Room:
         self.sessions: list[Session] = []
         self.ends: list[tuple[Session, int, str | None]] = []
         self.signals: list[str] = []
-        self._sending: list[asyncio.Task[None]] = []
 
     def open(self, **changes: Any) -> Session:
         async def explain(code: int) -> tuple[int, str | None]:
@@ -116,16 +130,12 @@ class Room:
         connection = Connection()
         viewer = Viewer(connection, role, size, joined=joined)
         session.attach(viewer)
-        self._sending.append(asyncio.create_task(viewer.run()))
         return viewer, connection
 
     async def empty(self) -> None:
         for session in self.sessions:
             session.end("the test is over")
             await session.closed()
-        for sending in self._sending:
-            sending.cancel()
-        await asyncio.gather(*self._sending, return_exceptions=True)
 
 
 @pytest.fixture
@@ -252,17 +262,16 @@ async def test_a_later_viewer_answers_no_query(room: Room) -> None:
 async def test_a_slow_viewer_slows_the_process_and_gets_everything(room: Room) -> None:
     session = room.open(process=script("seq 1 400000"))
     connection = Connection()
-    connection.slow = True
+    connection.slow_down()
     viewer = Viewer(connection, "owner", None, joined=False)
     session.attach(viewer)
-    sending = asyncio.create_task(viewer.run())
     await eventually(lambda: viewer.full)
     assert session.audience.paused
-    assert viewer._buffered < 2 * BUFFER_HIGH
-    await connection.hurry()
+    await asyncio.sleep(0.05)
+    assert connection.waiting < 2 * HIGH
+    connection.hurry()
     await connection.wait(lambda seen: seen.closed is not None)
     assert connection.text.split() == [str(number) for number in range(1, 400001)]
-    await sending
 
 
 async def test_a_viewer_that_holds_up_the_others_is_dropped(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +279,7 @@ async def test_a_viewer_that_holds_up_the_others_is_dropped(room: Room, monkeypa
     session = room.open(process=script("seq 1 400000; sleep 1000"))
     _, fast = room.join(session)
     _, slow = room.join(session, "observer")
-    slow.slow = True
+    slow.slow_down()
     await fast.shows("400000")
     await slow.wait(lambda seen: seen.closed is not None)
     assert slow.closed == (4008, "too slow for the others")
@@ -280,16 +289,19 @@ async def test_a_viewer_that_holds_up_the_others_is_dropped(room: Room, monkeypa
 async def test_answers_that_nobody_reads_are_bounded(room: Room) -> None:
     session = room.open()
     viewer, connection = room.join(session)
-    connection.slow = True
+    connection.slow_down()
 
     async def ask_for_ever() -> None:
         while True:
             await viewer.reply(b'{"type":"pong"}')
 
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(ask_for_ever(), 0.3)
-    await connection.hurry()
-    await connection.wait(lambda seen: seen.last("pong") == {"type": "pong"})
+        await asyncio.wait_for(ask_for_ever(), 1)
+    assert connection.waiting < 2 * HIGH
+    connection.hurry()
+    await eventually(lambda: not viewer.full)
+    async with asyncio.timeout(PATIENCE):
+        await viewer.reply(b'{"type":"pong"}')
 
 
 async def test_auto_shows_the_log_until_the_first_input(room: Room) -> None:
