@@ -35,6 +35,8 @@ class Metrics:
         self._file_bytes = self._counter(
             "file_bytes", "Bytes of files that clients sent (in) or got (out)", "direction"
         )
+        # Looked up here, because the library's own way to a labelled series takes longer than counting.
+        self._answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         for direction in ("in", "out"):
             self._file_bytes.labels(direction)
 
@@ -47,8 +49,12 @@ class Metrics:
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answered request. `route` is the path's template, so that labels stay few."""
         method = method if method in _METHODS else "other"
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        series = self._answers.get((method, route, status))
+        if series is None:
+            series = self._requests.labels(method, route, str(status)), self._seconds.labels(method, route)
+            self._answers[method, route, status] = series
+        series[0].inc()
+        series[1].observe(seconds)
 
     def operated(self, verb: str, result: str, seconds: float) -> None:
         """Count an operation of the engine: what it was, "ok" or the code of its error, how long it took."""

@@ -1,5 +1,6 @@
 """The state of things as metrics: read when Prometheus asks, kept nowhere."""
 
+import asyncio
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator
 from typing import get_args
@@ -34,6 +35,7 @@ class StateMetrics(Collector):
         yield _gauge("states_age_seconds", "Seconds since the states were known true", engine.states.age)
         yield _gauge("event_lag_seconds", "How late the engine's newest event was read", engine.event_lag)
         yield _gauge("changes_running", "Requests that change something and are not done", services.mutations.count)
+        yield _gauge("tasks", "Tasks of the event loop", len(asyncio.all_tasks()))
         yield _gauge("terminal_sessions", "Live terminal sessions", len(terminals))
         yield _gauge("terminal_viewers", "Connections to terminal sessions", terminals.viewers)
         yield _gauge(
