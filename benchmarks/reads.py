@@ -197,8 +197,8 @@ async def main() -> None:
         arguments.json.write_text(json.dumps([one.values for one in figures], indent=2) + "\n")
     if arguments.publish:
         note = (
-            "The client is a bare socket on the other processor. A page of the list is encoded once for as long as nothing "
-            "changes; the first list after a change is the one that pays. The engine's figures are of a kept-open "
+            "The client is a bare socket on the other processor. A page of the list is encoded once for as long as "
+            "nothing changes; the first list after a change is the one that pays. The engine's figures are of a kept-open "
             "connection to its socket; `docker` is `docker ps` and `docker inspect`, Compose is its `ls` and the `ps` "
             "of one project."
         )
