@@ -64,6 +64,8 @@ class Lifecycle:
         self._removals = Removals(engine, registry, mounts, self._layout)
         self._boot = boot
         self._applied: dict[Cuid, Fingerprint | None] = {}
+        self._stopped: set[Cuid] | None = set()
+        """What was stopped since the server's start; None once recreations that were cut off are finished."""
 
     async def create(self, spec: ContainerSpec, *, start: bool = False) -> None:
         """Write mount and file; with `start` also start it, and leave nothing behind when that fails."""
@@ -86,20 +88,14 @@ class Lifecycle:
     async def start(self, cuid: Cuid) -> Outcome:
         """Run it. InvalidTransition when paused; BootMissing, ImageNotFound, PortInUse."""
         async with self._locks.hold(cuid):
-            # Corrected by hand a moment ago, it is usable.
-            await self._registry.refresh(cuid)
-            self._registry.usable(cuid)
-            state = self._engine.states.get(cuid)
-            if state is not None and state.status in ("running", "restarting"):
-                return Outcome(state, changed=False)
-            if state is not None and state.status == "paused":
-                raise self._impossible("start", cuid, state, "unpause it instead")
-            return Outcome(await self._start(cuid), changed=True)
+            return await self._start_once(cuid)
 
     async def stop(self, cuid: Cuid) -> Outcome:
         """End it: SIGTERM, then SIGKILL after STOP_TIMEOUT."""
         async with self._locks.hold(cuid):
             self._registry.get(cuid)
+            if self._stopped is not None:
+                self._stopped.add(cuid)
             state = self._engine.states.get(cuid)
             if state is None or state.status not in ACTIVE:
                 return Outcome(state, changed=False)
@@ -167,21 +163,36 @@ class Lifecycle:
             tasks.create_task(self._finish_recreations())
 
     async def _finish_recreations(self) -> None:
-        """Start containers that were being made anew when the last run was killed: they had run until then."""
+        """Start containers that were being made anew when the last run was killed, but those stopped meanwhile."""
         await self._engine.connected()
+        cut_off: list[Cuid] = []
         try:
             cut_off = await self._engine.mend_recreations([spec.cuid for spec in self._registry.after()])
         except AppError as error:
             _log.warning("recreations that were cut off are not looked for: %s", error.message)
-            return
         for cuid in cut_off:
             try:
-                await self.start(cuid)
-                _log.warning("finished the recreation of %s that the last run was killed in", cuid)
+                async with self._locks.hold(cuid):
+                    if self._stopped is None or cuid not in self._stopped:
+                        await self._start_once(cuid)
+                        _log.warning("finished the recreation of %s that the last run was killed in", cuid)
             except (AppError, OSError) as error:
                 _log.warning("the recreation of %s was cut off, and cannot be finished: %s", cuid, error)
+        self._stopped = None
 
     # --- below the lock -------------------------------------------------------------------
+
+    async def _start_once(self, cuid: Cuid) -> Outcome:
+        """Start it unless it runs."""
+        # Corrected by hand a moment ago, it is usable.
+        await self._registry.refresh(cuid)
+        self._registry.usable(cuid)
+        state = self._engine.states.get(cuid)
+        if state is not None and state.status in ("running", "restarting"):
+            return Outcome(state, changed=False)
+        if state is not None and state.status == "paused":
+            raise self._impossible("start", cuid, state, "unpause it instead")
+        return Outcome(await self._start(cuid), changed=True)
 
     async def _start(self, cuid: Cuid) -> EngineState:
         await self._write_runs(cuid)

@@ -5,7 +5,9 @@ import contextlib
 import dataclasses
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +167,8 @@ class Line:
             told = {cuid: row["status"] for cuid, row in listed.items()}
             expected = {cuid: status for cuid, status in told.items() if status != "created" or cuid in seen["engine"]}
             return (
-                seen["engine"] == expected
+                not await asyncio.to_thread(made_anew, expected)
+                and seen["engine"] == expected
                 and seen["compose"] == {f"{cuid}.yml" for cuid in listed}
                 # What ran, and was being made anew, runs again.
                 and all((told[cuid] == "running") in known.runs for cuid, known in self.known.items() if cuid in told)
@@ -174,7 +177,7 @@ class Line:
         try:
             await eventually(agreed, what="list and engine agree")
         except AssertionError as error:
-            raise AssertionError(f"{error}: {listed} {seen}") from None
+            raise AssertionError(f"{error}: {listed} {seen} {self.known}") from None
         return listed
 
     def _files(self, cuid: str, known: Known) -> str | None:
@@ -192,6 +195,17 @@ def at_engine(data_dir: Path) -> dict[str, str]:
     )
     cells = [row.split("\t") for row in rows.splitlines()]
     return {name: status for name, status, file in cells if file.startswith(f"{data_dir}/")}
+
+
+def compose(*arguments: str) -> None:
+    """What a person does with the Compose binary."""
+    subprocess.run([Path(sys.executable).with_name("docker-compose"), *arguments], check=True, capture_output=True)
+
+
+def made_anew(cuids: Collection[str]) -> set[str]:
+    """Those of `cuids` whose container replaces another and has not been started yet: the server is about to."""
+    form = ("--filter", "label=com.docker.compose.replace", "--filter", "status=created", "--format", "{{.Names}}")
+    return set(docker("ps", "--all", *form).split()) & set(cuids)
 
 
 @pytest.mark.timeout(300)
@@ -252,6 +266,38 @@ async def test_files_that_are_to_be_kept_outlive_a_kill(tmp_path: Path, busybox:
         assert not (data_dir / "mounts" / cuids[1]).exists()
     finally:
         await server.end()
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_a_recreation_that_was_cut_off_is_finished_unless_it_is_stopped(
+    tmp_path: Path, busybox: str, stopped: bool
+) -> None:
+    data_dir = tmp_path / "data"
+    server = await ServerProcess.serving(data_dir, **QUICK)
+    try:
+        async with server.client() as http:
+            cuid = await created(http, start=True)
+        await server.kill()
+        # As Compose leaves it that is killed between making the new container and starting it.
+        file = data_dir / "compose" / f"{cuid}.yml"
+        file.write_text(file.read_text().replace('VALUE: "0"', 'VALUE: "1"'))
+        await asyncio.to_thread(compose, "--project-name", cuid, "--file", str(file), "up", "--no-start", "--timeout=0")
+        assert made_anew([cuid]) == {cuid}
+
+        server = await ServerProcess.serving(data_dir, **QUICK)
+        async with server.client() as http:
+            if stopped:
+                async with http.post(f"/containers/{cuid}/stop") as response:
+                    assert response.status == 200
+                async with http.patch(f"/containers/{cuid}", json={"env": {"VALUE": "2"}}) as response:
+                    assert (await response.json())["status"] != "running"
+            else:
+                await eventually(lambda: at_engine(data_dir) == {cuid: "running"}, what="the start")
+        assert await server.end() == 0, server.said
+        assert at_engine(data_dir)[cuid] != "running" if stopped else "running"
+    finally:
+        await server.kill()
+        await asyncio.to_thread(remove_containers, make_settings(data_dir))
 
 
 async def test_a_data_directory_has_one_server(tmp_path: Path, engine: str) -> None:
