@@ -198,9 +198,9 @@ async def main() -> None:
     if arguments.publish:
         note = (
             "The client is a bare socket on the other processor. A page of the list is encoded once for as long as "
-            "nothing changes; the first list after a change is the one that pays. The engine's figures are of a kept-open "
-            "connection to its socket; `docker` is `docker ps` and `docker inspect`, Compose is its `ls` and the `ps` "
-            "of one project."
+            "nothing changes; the first list after a change is the one that pays. The engine's figures are of a "
+            "kept-open connection to its socket; `docker` is `docker ps` and `docker inspect`, Compose is its `ls` and "
+            "the `ps` of one project."
         )
         publish("reads", "Reads", figures, note)
 
