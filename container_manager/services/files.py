@@ -88,7 +88,7 @@ class Files:
                 descriptor = await asyncio.to_thread(intake.open_upload, work)
                 with _closing(descriptor):
                     await self._intake.receive(body, descriptor, transfer)
-                    return await self._intake.take_zip(descriptor, work, where, transfer)
+                    return await self._intake.take_zip(descriptor, work, where, transfer, discard=True)
         finally:
             del self._running[transfer_id]
 

@@ -13,7 +13,7 @@ from container_manager.errors import TooLarge
 from container_manager.models import Cuid
 from container_manager.settings import Settings
 from container_manager.store import intake
-from container_manager.store.archive_tree import Limits, judge
+from container_manager.store.archive_tree import Limits
 from container_manager.store.archive_unpack import Unpacked, check_room
 from container_manager.store.intake import Mode
 from container_manager.store.locks import Locks
@@ -102,15 +102,23 @@ class Intake:
             if part:
                 await to_the_end(self._write(descriptor, part, transfer))
 
-    async def take_zip(self, descriptor: int, work: Work, where: Parts, transfer: Transfer) -> Unpacked:
-        """Judge, unpack and move in the archive in the file `descriptor`. BadZip, NoSpace, PathExists …"""
+    async def take_zip(
+        self, descriptor: int, work: Work, where: Parts, transfer: Transfer, *, discard: bool
+    ) -> Unpacked:
+        """Judge, unpack and move in the archive in the file `descriptor`. BadZip, NoSpace, PathExists …
+
+        With `discard` nobody wants the archive afterwards: it may be emptied.
+        """
         transfer.state = "unpacking"
         owner = self.owner(transfer.cuid)
 
+        def judged(size: int) -> None:
+            transfer.total = size
+
         def stage() -> Unpacked:
-            archive = judge(descriptor, self._limits)
-            transfer.total = archive.size
-            return intake.stage_archive(archive, work, where, owner, self._limits, transfer.advance)
+            return intake.stage_archive(
+                descriptor, work, where, owner, self._limits, judged, transfer.advance, discard=discard
+            )
 
         unpacked = await self._in_pool(stage, transfer)
         await self.deliver(work, transfer.cuid, where, transfer.mode)

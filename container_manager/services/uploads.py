@@ -119,7 +119,7 @@ class ResumableUploads:
         where = parse_path(upload.path)
         async with self._intake.work() as work:
             if upload.kind == "zip":
-                unpacked = await self._intake.take_zip(data, work, where, transfer)
+                unpacked = await self._intake.take_zip(data, work, where, transfer, discard=False)
                 return result_of(unpacked)
             transfer.state = "unpacking"
             owner = self._intake.owner(upload.cuid)

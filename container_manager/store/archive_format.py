@@ -1,13 +1,14 @@
 """The zip format as it stands in the file: the directory at its end, read strictly and in bounded memory."""
 
-import os
 import stat
 import struct
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from container_manager.errors import BadZip
+from container_manager.store.archive_file import ArchiveFile
 from container_manager.store.archive_names import decode_name, refused
 
 _END = struct.Struct("<4s4H2LH")
@@ -18,15 +19,19 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 
 STORED, DEFLATED = 0, 8
 _ENCRYPTED, _DESCRIPTOR, _PATCHED, _STRONG, _MASKED = 0x1, 0x8, 0x20, 0x40, 0x2000
+_UNKNOWN = _ENCRYPTED | _PATCHED | _STRONG | _MASKED
+_KIND = 0o170000
+_KINDS = frozenset({0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK})
 _MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
 _ZIP64, _TIMES = 0x0001, 0x5455
+_LARGEST = _CENTRAL.size + 3 * _MAX16
+"""What one record of the central directory may take."""
 _READ = 1 << 20
 MAX_NAMES_BYTES = 64 << 20
 """All names of one archive together: what they take in memory is bounded."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArchiveEntry:
+class ArchiveEntry(NamedTuple):
     """One entry as the central directory tells it. Sizes in bytes, `mtime` in seconds."""
 
     name: str
@@ -46,7 +51,7 @@ class ArchiveEntry:
     @property
     def is_link(self) -> bool:
         """Whether it is a symbolic link."""
-        return stat.S_ISLNK(self.mode)
+        return self.mode & _KIND == stat.S_IFLNK
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +64,10 @@ class Ending:
     shift: int
 
 
-def read_exactly(descriptor: int, size: int, offset: int) -> bytes:
-    """`size` bytes from `offset`. BadZip when the file ends before."""
-    data = os.pread(descriptor, size, offset) if size else b""
-    if len(data) < size:
-        raise BadZip("The archive is refused: it is cut off", entry=None, reason="it is cut off")
-    return data
-
-
-def find_ending(descriptor: int) -> Ending:
+def find_ending(file: ArchiveFile) -> Ending:
     """The end record of the archive, zip64 included. BadZip when there is none, two, or it contradicts itself."""
-    length = os.fstat(descriptor).st_size
-    tail_start = max(0, length - _END.size - _MAX16)
-    tail = os.pread(descriptor, length - tail_start, tail_start)
+    tail_start = max(0, file.size - _END.size - _MAX16)
+    tail = file.read(tail_start, file.size - tail_start)
     positions = list(_end_positions(tail))
     if not positions:
         raise _broken("it is no zip archive, or its end is missing")
@@ -80,7 +76,7 @@ def find_ending(descriptor: int) -> Ending:
     position = tail_start + positions[0]
     _, disk, first_disk, here, count, size, offset, _ = _END.unpack_from(tail, positions[0])
     end = position
-    wide = _wide_ending(descriptor, position)
+    wide = _wide_ending(file, position)
     if wide is not None:
         end, fields = wide
         narrow = (disk, first_disk, here, count, size, offset)
@@ -105,12 +101,12 @@ def _end_positions(tail: bytes) -> Iterator[int]:
         position = tail.rfind(b"PK\5\6", 0, position)
 
 
-def _wide_ending(descriptor: int, position: int) -> tuple[int, tuple[int, ...]] | None:
+def _wide_ending(file: ArchiveFile, position: int) -> tuple[int, tuple[int, ...]] | None:
     """The zip64 end record before the end at `position`, when there is one: where it starts and what it says."""
     locator_at = position - _LOCATOR.size
     if locator_at < 0:
         return None
-    magic, disk, offset, disks = _LOCATOR.unpack(read_exactly(descriptor, _LOCATOR.size, locator_at))
+    magic, disk, offset, disks = _LOCATOR.unpack(file.read(locator_at, _LOCATOR.size))
     if magic != b"PK\6\7":
         return None
     if disk or disks > 1:
@@ -119,46 +115,40 @@ def _wide_ending(descriptor: int, position: int) -> tuple[int, tuple[int, ...]] 
     for start in (offset, locator_at - _END64.size):
         if not 0 <= start <= locator_at - _END64.size:
             continue
-        fields = _END64.unpack(read_exactly(descriptor, _END64.size, start))
+        fields = _END64.unpack(file.read(start, _END64.size))
         if fields[0] == b"PK\6\6" and start + 12 + fields[1] == locator_at:
             return start, fields[4:]
     raise _broken("its zip64 end record is missing")
 
 
-def read_entries(descriptor: int, ending: Ending, max_entries: int) -> list[ArchiveEntry]:
+def read_entries(file: ArchiveFile, ending: Ending, max_entries: int) -> list[ArchiveEntry]:
     """Every entry of the central directory. BadZip for more than `max_entries` and for whatever does not fit."""
     if ending.count > max_entries:
         raise _broken(f"it has more than {max_entries} entries (MAX_UNPACKED_FILES)")
     entries = []
     names = 0
-    buffer, start, position = b"", ending.start, 0
-    end = ending.start + ending.size
-
-    def take(size: int) -> bytes:
-        nonlocal buffer, start, position
-        if position + size > len(buffer):
-            rest = buffer[position:]
-            start += len(buffer)
-            buffer = rest + read_exactly(descriptor, min(end - start, max(_READ, size)), start)
-            start -= len(rest)
-            position = 0
-            if size > len(buffer):
-                raise _broken("its directory is shorter than it says")
-        position += size
-        return buffer[position - size : position]
-
+    buffer, at = b"", 0
+    start, end = ending.start, ending.start + ending.size
     for _ in range(ending.count):
-        fields = _CENTRAL.unpack(take(_CENTRAL.size))
+        if at + _LARGEST > len(buffer) and start + len(buffer) < end:
+            start += at
+            buffer, at = file.read(start, min(end - start, _READ)), 0
+        if at + _CENTRAL.size > len(buffer):
+            raise _broken("its directory is shorter than it says")
+        fields = _CENTRAL.unpack_from(buffer, at)
         if fields[0] != b"PK\1\2":
             raise _broken("its directory is damaged")
-        raw = take(fields[11])
-        extra = take(fields[12])
-        take(fields[13])
-        names += len(raw)
+        name_at = at + _CENTRAL.size
+        extra_at = name_at + fields[11]
+        comment_at = extra_at + fields[12]
+        at = comment_at + fields[13]
+        if at > len(buffer):
+            raise _broken("its directory is shorter than it says")
+        names += fields[11]
         if names > MAX_NAMES_BYTES:
             raise _broken("its names are too long together")
-        entries.append(_entry(fields, raw, extra, ending.shift))
-    if start + position != end:
+        entries.append(_entry(fields, buffer[name_at:extra_at], buffer[extra_at:comment_at], ending.shift))
+    if start + at != end:
         raise _broken("its directory holds more than it says")
     return entries
 
@@ -166,21 +156,20 @@ def read_entries(descriptor: int, ending: Ending, max_entries: int) -> list[Arch
 def _entry(fields: tuple[int, ...], raw: bytes, extra: bytes, shift: int) -> ArchiveEntry:
     """One record of the central directory, with its kind, flags and method judged."""
     _, _, host, _, flags, method, clock, date, crc, packed, size, _, _, _, disk, _, attributes, offset = fields
-    extras = _extras(raw, extra)
+    extras = _extras(raw, extra) if extra else {}
     name = decode_name(raw, flags, extras)
-    if flags & (_ENCRYPTED | _STRONG | _MASKED):
-        raise refused(name, "is encrypted")
-    if flags & _PATCHED:
-        raise refused(name, "is a patch, not a file")
+    if flags & _UNKNOWN:
+        raise refused(name, "is a patch, not a file" if flags & _UNKNOWN == _PATCHED else "is encrypted")
     if method not in (STORED, DEFLATED):
         raise refused(name, f"is packed by a method that is not taken ({method}); use deflate")
-    size, packed, offset, disk = _widened(name, extras.get(_ZIP64), size, packed, offset, disk)
+    if _MAX32 in (size, packed, offset) or disk == _MAX16:
+        size, packed, offset, disk = _widened(name, extras.get(_ZIP64), size, packed, offset, disk)
     if disk:
         raise refused(name, "lies in another part of the archive")
     if method == STORED and packed != size:
         raise refused(name, "is stored, but its two sizes differ")
     mode = attributes >> 16
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+    if mode & _KIND not in _KINDS:
         raise refused(name, "is a device, a pipe or a socket")
     return ArchiveEntry(
         name, raw, host, flags, method, crc, packed, size, mode, _mtime(extras, date, clock), offset + shift
@@ -217,8 +206,8 @@ def _widened(name: str, wide: bytes | None, size: int, packed: int, offset: int,
 
 def _mtime(extras: dict[int, bytes], date: int, clock: int) -> int:
     """Modification time: seconds since 1970 where the archive has them, else its local time taken as ours."""
-    times = extras.get(_TIMES, b"")
-    if len(times) >= 5 and times[0] & 1:
+    times = extras.get(_TIMES)
+    if times and len(times) >= 5 and times[0] & 1:
         return int.from_bytes(times[1:5], "little", signed=True)
     day = ((date >> 9) + 1980, date >> 5 & 15, date & 31)
     try:
@@ -227,9 +216,9 @@ def _mtime(extras: dict[int, bytes], date: int, clock: int) -> int:
         return 0
 
 
-def locate(descriptor: int, entry: ArchiveEntry, limit: int) -> int:
+def locate(file: ArchiveFile, entry: ArchiveEntry, limit: int) -> int:
     """Where the entry's data start. BadZip unless its local header agrees with the directory and all fits in."""
-    head = read_exactly(descriptor, _LOCAL.size + len(entry.raw), entry.offset)
+    head = file.read(entry.offset, _LOCAL.size + len(entry.raw))
     magic, _, flags, method, _, _, crc, packed, size, name_size, extra_size = _LOCAL.unpack_from(head)
     if magic != b"PK\3\4":
         raise refused(entry.name, "has no header where the directory says")
@@ -241,23 +230,25 @@ def locate(descriptor: int, entry: ArchiveEntry, limit: int) -> int:
     end = start + entry.packed
     if end > limit:
         raise refused(entry.name, "overlaps what follows it")
+    if (crc, packed, size) == (entry.crc, entry.packed, entry.size) and not flags & _DESCRIPTOR:
+        return start
     later = bool(flags & _DESCRIPTOR)
     for told, true, unknown in ((crc, entry.crc, None), (packed, entry.packed, _MAX32), (size, entry.size, _MAX32)):
         if told != true and told != unknown and not (later and told == 0):
             raise refused(entry.name, "is told differently by its own header")
     if (packed, size) != (entry.packed, entry.size) and _MAX32 in (packed, size):
-        extra = read_exactly(descriptor, extra_size, entry.offset + len(head))
+        extra = file.read(entry.offset + len(head), extra_size)
         wide = _widened(entry.name, _extras(entry.raw, extra).get(_ZIP64), size, packed, 0, 0)
         if wide[:2] != (entry.size, entry.packed) and not (later and wide[:2] == (0, 0)):
             raise refused(entry.name, "is told differently by its own header")
     if later:
-        _check_descriptor(descriptor, entry, end, limit)
+        _check_descriptor(file, entry, end, limit)
     return start
 
 
-def _check_descriptor(descriptor: int, entry: ArchiveEntry, end: int, limit: int) -> None:
+def _check_descriptor(file: ArchiveFile, entry: ArchiveEntry, end: int, limit: int) -> None:
     """What a streaming writer puts behind the data must say the same once more."""
-    data = os.pread(descriptor, min(24, limit - end), end)
+    data = file.read_some(end, min(24, limit - end))
     for form in ("<3L", "<L2Q"):
         try:
             plain = struct.pack(form, entry.crc, entry.packed, entry.size)

@@ -14,6 +14,7 @@ DOS_HOSTS = frozenset({0, 6, 10, 11, 14})
 _UTF8_FLAG = 0x800
 _UNICODE_PATH = 0x7075
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_PLAIN = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9_.,+=@ -]*+/)*+[A-Za-z0-9_-][A-Za-z0-9_.,+=@ -]*+")
 _OVERLONG = re.compile(rb"\xc0[\xae\xaf]|\xe0\x80[\xae\xaf]")
 
 
@@ -31,8 +32,8 @@ def decode_name(raw: bytes, flags: int, extra: dict[int, bytes]) -> str:
     if _OVERLONG.search(raw):
         raise refused(raw, "hides dots or slashes in its name")
     try:
-        unicode_path = extra.get(_UNICODE_PATH, b"")
-        if unicode_path[:1] == b"\1" and int.from_bytes(unicode_path[1:5], "little") == crc32(raw):
+        unicode_path = extra.get(_UNICODE_PATH)
+        if unicode_path and unicode_path[:1] == b"\1" and int.from_bytes(unicode_path[1:5], "little") == crc32(raw):
             name = unicode_path[5:].decode()
             if "\0" in name:
                 raise refused(raw, "has a NUL character in its name")
@@ -49,6 +50,11 @@ def split_name(name: str, host: int) -> tuple[Parts, bool]:
 
     A path that leads up or away is refused however it is spelled, even where Linux would see plain letters in it.
     """
+    if _PLAIN.fullmatch(name):
+        # Nearly every name is like this: nothing in it could be read as anything else.
+        parts = tuple(name.split("/"))
+        if len(name) <= MAX_NAME_BYTES:
+            return parts, False
     if not name:
         raise refused(name, "has no name")
     if _DRIVE.match(name) or name.startswith("\\"):

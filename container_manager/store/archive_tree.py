@@ -3,8 +3,10 @@
 import os
 import stat
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from container_manager.errors import BadZip
+from container_manager.store.archive_file import ArchiveFile
 from container_manager.store.archive_format import ArchiveEntry, find_ending, locate, read_entries
 from container_manager.store.archive_names import refused, split_name
 from container_manager.store.paths import Parts
@@ -21,91 +23,89 @@ class Limits:
 
 @dataclass(slots=True)
 class Folder:
-    """A directory of the archive, its entry when it has one of its own."""
+    """A directory of the archive, `entry` when it has one of its own."""
 
+    where: Parts
     children: dict[str, "Folder | ArchiveEntry"] = field(default_factory=dict)
     entry: ArchiveEntry | None = None
 
 
+class Placed(NamedTuple):
+    """A file or link, and where it goes. What follows it in the archive's file begins at `end`."""
+
+    entry: ArchiveEntry
+    folder: Folder
+    name: str
+    end: int
+
+
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A judged archive. `ends` tells for each entry's offset where the next thing in the file begins."""
+    """A judged archive: its directories, parents first (the first is where all goes), its files in the file's order."""
 
-    descriptor: int
-    tree: Folder
-    links: tuple[tuple[Parts, ArchiveEntry], ...]
-    ends: dict[int, int]
-    files: int
+    file: ArchiveFile
+    folders: list[Folder]
+    files: list[Placed]
+    links: list[Placed]
     size: int
     """Of all files once unpacked, as the archive says."""
 
-    def data_of(self, entry: ArchiveEntry) -> int:
-        """Where the data of `entry` start. BadZip when its own header contradicts the directory."""
-        return locate(self.descriptor, entry, self.ends[entry.offset])
 
-
-def judge(descriptor: int, limits: Limits) -> Archive:
-    """Read and judge the archive in the file `descriptor`. BadZip tells the entry and the reason."""
-    ending = find_ending(descriptor)
-    entries = read_entries(descriptor, ending, limits.entries)
-    size = sum(entry.size for entry in entries)
+def judge(file: ArchiveFile, limits: Limits) -> Archive:
+    """Read and judge an archive but for what is packed in it. BadZip tells the entry and the reason."""
+    ending = find_ending(file)
+    entries = read_entries(file, ending, limits.entries)
+    size = sum([entry.size for entry in entries])
     if size > limits.unpacked:
         reason = f"it would take {size} bytes unpacked, more than {limits.unpacked} (MAX_UNPACKED_BYTES)"
         raise BadZip(f"The archive is refused: {reason}", entry=None, reason=reason)
-    ends = _ends(entries, ending.start)
-    tree = Folder()
-    links = []
-    files, room = 0, limits.entries
-    for entry in entries:
+    entries.sort(key=lambda entry: entry.offset)
+    archive = Archive(file, [Folder(())], [], [], size)
+    room = limits.entries
+    starts = [*(entry.offset for entry in entries), ending.start]
+    for entry, end in zip(entries, starts[1:], strict=True):
+        # Each must have ended where the next one begins.
+        if entry.offset + len(entry.raw) + entry.packed + 30 > end:
+            raise refused(entry.name, "overlaps what follows it")
         parts, directory = split_name(entry.name, entry.host)
         directory = directory or stat.S_ISDIR(entry.mode)
-        room -= _add(tree, entry, parts, directory, room)
-        if entry.is_link:
-            links.append((parts, entry))
-        elif not directory:
-            files += 1
-    return Archive(descriptor, tree, tuple(links), ends, files, size)
+        room -= _add(archive, entry, parts, end, directory)
+        if room < 0:
+            raise refused(entry.name, "is one too many: MAX_UNPACKED_FILES counts directories too")
+    return archive
 
 
-def _ends(entries: list[ArchiveEntry], directory_start: int) -> dict[int, int]:
-    """Where each entry must have ended: at the header of the next one in the file."""
-    ordered = sorted(entries, key=lambda entry: entry.offset)
-    starts = [*(entry.offset for entry in ordered), directory_start]
-    ends = {}
-    for entry, following in zip(ordered, starts[1:], strict=True):
-        if entry.offset + len(entry.raw) + entry.packed + 30 > following:
-            raise refused(entry.name, "overlaps what follows it")
-        ends[entry.offset] = following
-    return ends
-
-
-def _add(tree: Folder, entry: ArchiveEntry, parts: Parts, directory: bool, room: int) -> int:
-    """Put `entry` into the tree; how many names that added. BadZip for clashes, and for more than `room`."""
-    added = 0
-    at = tree
-    for depth, name in enumerate(parts[: len(parts) if directory else -1]):
+def _add(archive: Archive, entry: ArchiveEntry, parts: Parts, end: int, directory: bool) -> int:
+    """Put `entry` into the tree; how many names that added. BadZip for clashes, and a header that contradicts."""
+    before = len(archive.folders)
+    # Most archives go directory by directory.
+    at = archive.files[-1].folder if archive.files else archive.folders[0]
+    where = parts if directory else parts[:-1]
+    if at.where != where:
+        at = archive.folders[0]
+    for depth, name in enumerate(where if at.where != where else ()):
         below = at.children.get(name)
         if below is None:
-            below = at.children[name] = Folder()
-            added += 1
+            below = at.children[name] = Folder(parts[: depth + 1])
+            archive.folders.append(below)
         elif not isinstance(below, Folder):
             raise refused(entry.name, f"lies below {'/'.join(parts[: depth + 1])!r}, which is a file in the archive")
         at = below
+    added = len(archive.folders) - before
     if directory:
         if entry.size or entry.is_link:
             raise refused(entry.name, "is a directory that has content")
+        locate(archive.file, entry, end)
         at.entry = entry
-    else:
-        there = at.children.get(parts[-1])
-        if isinstance(there, Folder):
-            raise refused(entry.name, "is a file and a directory at once")
-        if there is not None:
-            raise refused(entry.name, "is there twice")
-        at.children[parts[-1]] = entry
-        added += 1
-    if added > room:
-        raise refused(entry.name, "is one too many: MAX_UNPACKED_FILES counts directories too")
-    return added
+        return added
+    there = at.children.get(parts[-1])
+    if there is not None:
+        raise refused(
+            entry.name, "is a file and a directory at once" if isinstance(there, Folder) else "is there twice"
+        )
+    at.children[parts[-1]] = entry
+    (archive.links if entry.is_link else archive.files).append(Placed(entry, at, parts[-1], end))
+    return added + 1
 
 
 def free_bytes(descriptor: int) -> int:

@@ -2,18 +2,17 @@
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from container_manager.errors import NoSpace
 from container_manager.store import deflate
-from container_manager.store.archive_format import STORED, ArchiveEntry, read_exactly
+from container_manager.store.archive_file import ArchiveFile
+from container_manager.store.archive_format import STORED, ArchiveEntry, locate
 from container_manager.store.archive_names import leads_out, refused
-from container_manager.store.archive_tree import Archive, Folder, Limits, free_bytes
+from container_manager.store.archive_tree import Archive, Folder, Limits, Placed, free_bytes
 from container_manager.store.beneath import best
-from container_manager.store.journal import FEW
-from container_manager.store.paths import Parts
-from container_manager.store.staging import DIRECTORY_MODE, FILE_MODE, Owner, give, make_directory
+from container_manager.store.staging import DIRECTORY_MODE, FEW, FILE_MODE, Owner, give, make_directory
 from container_manager.store.syscalls import sync_filesystem
 from container_manager.store.tree import DIRECTORY
 
@@ -37,34 +36,59 @@ class Unpacked:
 
 def unpack(archive: Archive, into: int, owner: Owner, limits: Limits, progress: Progress) -> Unpacked:
     """Unpack into directory `into`, durably. BadZip tells what is wrong with which entry, NoSpace what is lacking."""
-    check_room(into, archive.size, limits.free)
-    for parts, link in archive.links:
-        target = _read_whole(archive, link)
-        if leads_out(target.decode("utf-8", "replace"), parts):
-            raise refused(link.name, "is a link that points out of the mount")
-    each_synced = archive.files <= FEW
-    directories = 0
-    pending: list[tuple[Folder, Parts]] = [(archive.tree, ())]
-    while pending:
-        folder, where = pending.pop()
-        if folder.entry is not None:
-            archive.data_of(folder.entry)
-        at = best()(into, where, DIRECTORY, False)
-        try:
-            for name, child in folder.children.items():
-                if isinstance(child, Folder):
-                    os.close(make_directory(at, name, owner, _directory_mode(child)))
-                    pending.append((child, (*where, name)))
-                    directories += 1
-                elif not child.is_link:
-                    _unpack_file(archive, child, at, name, owner, progress, sync=each_synced)
-            if each_synced:
+    prepare(archive, into, owner, limits)
+    few = len(archive.files) <= FEW
+    unpack_files(archive.file, archive.files, into, owner, progress, sync=few)
+    if few:
+        for folder in archive.folders:
+            at = best()(into, folder.where, DIRECTORY, False)
+            try:
                 os.fsync(at)
+            finally:
+                os.close(at)
+    else:
+        sync_filesystem(into)
+    return outcome(archive)
+
+
+def outcome(archive: Archive) -> Unpacked:
+    """What there is once all of `archive` is unpacked."""
+    return Unpacked(
+        len(archive.files), archive.size, len(archive.folders) - 1, tuple(link.entry.name for link in archive.links)
+    )
+
+
+def prepare(archive: Archive, into: int, owner: Owner, limits: Limits) -> None:
+    """Make the directories of `archive` in `into`. NoSpace, BadZip for links that point out."""
+    check_room(into, archive.size, limits.free)
+    for link in archive.links:
+        target = _read_whole(archive.file, link)
+        if leads_out(target.decode("utf-8", "replace"), (*link.folder.where, link.name)):
+            raise refused(link.entry.name, "is a link that points out of the mount")
+    for folder in archive.folders[1:]:
+        at = best()(into, folder.where[:-1], DIRECTORY, False)
+        try:
+            os.close(make_directory(at, folder.where[-1], owner, _directory_mode(folder)))
         finally:
             os.close(at)
-    if not each_synced:
-        sync_filesystem(into)
-    return Unpacked(archive.files, archive.size, directories, tuple(entry.name for _, entry in archive.links))
+
+
+def unpack_files(
+    file: ArchiveFile, files: Iterable[Placed], into: int, owner: Owner | None, progress: Progress, *, sync: bool
+) -> None:
+    """Make `files`, whose directories are there. Without `owner` new files are right as the system makes them."""
+    at, here = -1, None
+    try:
+        for placed in files:
+            if placed.folder is not here:
+                if at >= 0:
+                    os.close(at)
+                    at = -1
+                at, here = best()(into, placed.folder.where, DIRECTORY, False), placed.folder
+            _unpack_file(file, placed, at, owner, progress, sync=sync)
+    finally:
+        if at >= 0:
+            os.close(at)
 
 
 def check_room(descriptor: int, needed: int, free: int) -> None:
@@ -80,13 +104,17 @@ def check_room(descriptor: int, needed: int, free: int) -> None:
 
 
 def _unpack_file(
-    archive: Archive, entry: ArchiveEntry, at: int, name: str, owner: Owner, progress: Progress, *, sync: bool
+    file: ArchiveFile, placed: Placed, at: int, owner: Owner | None, progress: Progress, *, sync: bool
 ) -> None:
-    start = archive.data_of(entry)
-    target = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=at)
+    entry = placed.entry
+    start = locate(file, entry, placed.end)
+    mode = _file_mode(entry.mode)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    target = os.open(placed.name, flags, mode if owner is None else 0o600, dir_fd=at)
     try:
-        _inflate(archive.descriptor, entry, start, target, progress)
-        give(target, owner, _file_mode(entry.mode))
+        _inflate(file, entry, start, target, progress)
+        if owner is not None:
+            give(target, owner, mode)
         os.utime(target, (entry.mtime, entry.mtime))
         if sync:
             os.fsync(target)
@@ -94,13 +122,13 @@ def _unpack_file(
         os.close(target)
 
 
-def _inflate(source: int, entry: ArchiveEntry, start: int, target: int, progress: Progress) -> None:
+def _inflate(file: ArchiveFile, entry: ArchiveEntry, start: int, target: int, progress: Progress) -> None:
     """Write what `entry` holds to `target`: as many bytes as it says, with the checksum that it says."""
     left, crc = entry.size, 0
     position, end = start, start + entry.packed
     inflater = None if entry.method == STORED else deflate.inflater()
     while position < end:
-        data = read_exactly(source, min(_READ, end - position), position)
+        data = file.read(position, min(_READ, end - position))
         position += len(data)
         while data:
             piece, data = (data, b"") if inflater is None else _step(inflater, data, entry)
@@ -139,14 +167,14 @@ def _write(target: int, data: bytes) -> None:
             view = view[os.write(target, view) :]
 
 
-def _read_whole(archive: Archive, entry: ArchiveEntry) -> bytes:
+def _read_whole(file: ArchiveFile, link: Placed) -> bytes:
     """What a link says: small, checked as any file is."""
-    if entry.size > _MAX_LINK:
-        raise refused(entry.name, "is a link of more than 4096 bytes")
-    start = archive.data_of(entry)
+    if link.entry.size > _MAX_LINK:
+        raise refused(link.entry.name, "is a link of more than 4096 bytes")
+    start = locate(file, link.entry, link.end)
     memory = os.memfd_create("link", os.MFD_CLOEXEC)
     try:
-        _inflate(archive.descriptor, entry, start, memory, lambda _: None)
+        _inflate(file, link.entry, start, memory, lambda _: None)
         return os.pread(memory, _MAX_LINK, 0)
     finally:
         os.close(memory)

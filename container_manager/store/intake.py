@@ -2,23 +2,28 @@
 
 import contextlib
 import os
+from collections.abc import Callable
 from typing import Literal
 
 from container_manager.errors import AppError, Conflict, FileChanged, PathExists
 from container_manager.models import Cuid
-from container_manager.store.archive_tree import Archive, Limits
+from container_manager.store.archive_file import ArchiveFile
+from container_manager.store.archive_tree import Limits, judge
 from container_manager.store.archive_unpack import Progress, Unpacked, check_room, unpack
 from container_manager.store.journal import move_in
 from container_manager.store.merge import plan_merge, plan_replace
 from container_manager.store.mount import Mount
 from container_manager.store.paths import Parts, shown
 from container_manager.store.staging import FILE_MODE, Owner, Work, give, make_directories
+from container_manager.store.unpacking import unpack_aside
 
 Mode = Literal["merge", "replace"]
 """merge: what is not uploaded stays. replace: it goes."""
 
 UPLOAD = "upload"
 """Name of the file in a work directory that a body is written to."""
+LARGE = 2 << 20
+"""Bytes of an archive from which on it is unpacked by processes of its own."""
 _ATTEMPTS = 5
 """How often a delivery is planned anew because the container changed what the plan was made for."""
 
@@ -38,11 +43,27 @@ def write_part(descriptor: int, data: bytes | bytearray, offset: int, free: int)
 
 
 def stage_archive(
-    archive: Archive, work: Work, where: Parts, owner: Owner, limits: Limits, progress: Progress
+    descriptor: int,
+    work: Work,
+    where: Parts,
+    owner: Owner,
+    limits: Limits,
+    judged: Callable[[int], None],
+    progress: Progress,
+    *,
+    discard: bool,
 ) -> Unpacked:
-    """Unpack what is to be directory `where`. BadZip, NoSpace; `progress` is called with the bytes unpacked."""
+    """Judge the archive in the file `descriptor`, and unpack what is to be directory `where`. BadZip, NoSpace.
+
+    `judged` is called with the bytes that it will come to, `progress` with those unpacked since. With `discard` the
+    archive may be empty afterwards.
+    """
     target = make_directories(work.tree, where, owner)
     try:
+        if os.fstat(descriptor).st_size >= LARGE:
+            return unpack_aside(descriptor, target, owner, limits, judged, progress, discard=discard)
+        archive = judge(ArchiveFile(descriptor), limits)
+        judged(archive.size)
         return unpack(archive, target, owner, limits, progress)
     finally:
         os.close(target)

@@ -16,12 +16,10 @@ from container_manager.errors import AppError, Conflict
 from container_manager.models import Cuid
 from container_manager.store.mount import Mount
 from container_manager.store.paths import Parts
-from container_manager.store.staging import Work
+from container_manager.store.staging import FEW, Work
 from container_manager.store.syscalls import exchange, rename_new, sync_filesystem
 
 NAME = "journal"
-FEW = 16
-"""Up to so many directories or files are synced one by one; more, by syncing their file system once."""
 
 
 @dataclass(frozen=True, slots=True)

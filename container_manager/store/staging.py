@@ -4,7 +4,6 @@ It lies on the mounts' file system, so that what is ready gets into a mount by a
 """
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from container_manager.store.tree import DIRECTORY, remove_tree
 Owner = tuple[int, int]
 """UID and GID."""
 
+FEW = 16
+"""Up to so many directories or files are synced one by one; more, by syncing their file system once."""
 DIRECTORY_MODE = 0o755
 FILE_MODE = 0o644
 
@@ -45,7 +46,7 @@ class Staging:
     @contextmanager
     def work(self) -> Iterator[Work]:
         """A fresh work directory."""
-        name = secrets.token_hex(12)
+        name = os.urandom(12).hex()
         root = self.open()
         opened: list[int] = [root]
         try:

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import itertools
 import os
-import secrets
 from collections.abc import Iterator
 
 _PASSES = 100
@@ -18,7 +17,7 @@ def remove_tree(at: int, name: str) -> None:
     Instead of descending, every directory found is moved up into `at` and emptied there: no depth to run out of
     descriptors or stack, no ".." to walk back by, and no path that somebody could change on the way.
     """
-    fresh = (f".{secrets.token_hex(6)}-{number}" for number in itertools.count())
+    fresh = (f".{os.urandom(6).hex()}-{number}" for number in itertools.count())
     pending = [name]
     while pending:
         current = pending.pop()

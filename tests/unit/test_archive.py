@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from container_manager.errors import BadZip, NoSpace
+from container_manager.store.archive_file import ArchiveFile
 from container_manager.store.archive_names import leads_out, split_name
 from container_manager.store.archive_tree import Limits, judge
 from container_manager.store.archive_unpack import Unpacked, unpack
@@ -43,7 +44,7 @@ class Target:
         into = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.write(source, data)
-            return unpack(judge(source, limits), into, (1000, 1000), limits, lambda _: None)
+            return unpack(judge(ArchiveFile(source), limits), into, (1000, 1000), limits, lambda _: None)
         finally:
             os.close(into)
             os.close(source)
