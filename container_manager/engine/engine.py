@@ -77,6 +77,7 @@ class Engine(Operations):
     ) -> ExecResult:
         """Run `command` to its end, keeping `limit` bytes of each output. After `timeout` seconds it is killed in
         the container too: EngineTimeout. NotRunning when the container does not run."""
+        await self._in_sight()
         with self._observed("exec"):
             return await self._inside.exec(
                 cuid,

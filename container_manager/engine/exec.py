@@ -1,6 +1,7 @@
 """Commands inside a container, each with an end that is certain."""
 
 import asyncio
+import logging
 import os
 import re
 import uuid
@@ -17,11 +18,13 @@ from container_manager.models import SESSION_VARIABLE, Cuid, ExecResult
 SIGNALS = frozenset({"HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "ALRM", "TERM", "CONT", "STOP", "TSTP", "WINCH"})
 OUTPUT_LIMIT = 16 << 20
 KILL_TIMEOUT = 20.0
-ENDING_TIMEOUT = 5.0
+ENDING_TIMEOUT = 3.0
 """Seconds after its own that an exec waits until its processes are known to be gone."""
 MOST_USERS = 16
 _MARK = re.compile(r"[0-9A-Za-z-]{16,64}")
 _NO_SHELL = (126, 127)
+
+log = logging.getLogger(__name__)
 
 
 def new_mark() -> str:
@@ -129,8 +132,13 @@ class Inside:
     def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._endings.add(task)
-        task.add_done_callback(self._endings.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._endings.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("what a command left in its container may still run: %s", error)
 
 
 def _is_the_engines(stderr: bytes) -> bool:

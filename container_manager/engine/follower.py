@@ -8,37 +8,30 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from container_manager.engine.docker import Docker, Inspected, Listed, ours
+from container_manager.engine.inventory import Container, Inventory
 from container_manager.engine.process import Child, streaming
 from container_manager.engine.states import StateTable, with_times_of
 from container_manager.errors import AppError, EngineUnavailable
 from container_manager.models import Cuid, EngineState
 
-RECONCILE_INTERVAL = 30.0
+RECONCILE_INTERVAL = 10.0
+"""Seconds: an engine that freezes while nobody asks anything is noticed this much and ANSWER_TIMEOUT later."""
 BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0)
 STABLE = 5.0
 """A connection that held this many seconds was a good one: the next is tried at once."""
 ANSWER_TIMEOUT = 5.0
-"""An engine that takes longer than this for its clock or its list is not there."""
+"""An engine that takes longer than this, or than two thirds of REQUEST_TIMEOUT, for its clock or its list is away."""
 NONE_LISTED: Mapping[str, Listed] = {}
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Container:
-    """One container at the engine. A cuid has two for a moment, while it is made anew."""
-
-    state: EngineState
-    publishes: bool | None = None
-    restarts: bool | None = None
-    listed_ports: str = field(default="", compare=False)
 
 
 class Follower:
@@ -47,13 +40,14 @@ class Follower:
     def __init__(self, docker: Docker, states: StateTable, reconcile_interval: float = RECONCILE_INTERVAL) -> None:
         self._docker, self._states = docker, states
         self._interval = reconcile_interval
-        self._containers: dict[str, _Container] = {}
-        self._ids: dict[Cuid, list[str]] = {}
+        self._seen = Inventory()
         self._questions: list[set[str]] = []
         self._dirty: set[str] = set()
         self._asking: set[str] = set()
         self._wake, self._doubt = asyncio.Event(), asyncio.Event()
-        self._connected, self._tried = asyncio.Event(), asyncio.Event()
+        self._connected, self._lost, self._tried = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._lost_at = -math.inf
+        self._patience = min(ANSWER_TIMEOUT, docker.timeout * 2 / 3)
         self._proven = time.monotonic()
         self._task: asyncio.Task[None] | None = None
         self.connections = 0
@@ -64,6 +58,15 @@ class Follower:
     def available(self) -> bool:
         """The events are attached and the table is true."""
         return self._connected.is_set()
+
+    @property
+    def away(self) -> float:
+        """Seconds since the engine was lost; for ever when it was never found."""
+        return 0.0 if self.available else time.monotonic() - self._lost_at
+
+    async def lost(self) -> None:
+        """Return once the engine is away."""
+        await self._lost.wait()
 
     def start(self) -> None:
         """Begin following; goes on until `close`, whatever the engine does."""
@@ -89,11 +92,11 @@ class Follower:
 
     def settled(self, cuid: Cuid) -> bool:
         """Nothing of `cuid` waits to be looked at."""
-        return not any(key in self._dirty or key in self._asking for key in self._ids.get(cuid, ()))
+        return not any(key in self._dirty or key in self._asking for key in self._seen.ids(cuid))
 
     def publishes(self, cuid: Cuid) -> bool:
         """It has published ports, as far as is known."""
-        return any(self._containers[key].publishes for key in self._ids.get(cuid, ()))
+        return any(self._seen[key].publishes for key in self._seen.ids(cuid))
 
     # --- the connection -------------------------------------------------------------------------
 
@@ -108,9 +111,11 @@ class Follower:
             except Exception:
                 log.exception("following the engine failed")
             if self.available:
-                failures = 0 if time.monotonic() - began > STABLE else failures
+                self._lost_at = time.monotonic()
+                failures = 0 if self._lost_at - began > STABLE else failures
                 log.warning("the connection to the engine is lost; trying again")
             self._connected.clear()
+            self._lost.set()
             self._tried.set()
             self._states.stale(self._proven)
             await asyncio.sleep(BACKOFF[min(failures, len(BACKOFF) - 1)])
@@ -119,7 +124,7 @@ class Follower:
     async def _connection(self) -> None:
         """From attaching the events to losing them. Events since before the snapshot are told again: none is lost."""
         self._dirty.clear()
-        since = await self._docker.clock(timeout=ANSWER_TIMEOUT)
+        since = await self._docker.clock(timeout=self._patience)
         async with streaming(self._docker.events_argv(since), self._docker.environment) as child:
             read = asyncio.create_task(self._read(child))
             asked = asyncio.create_task(self._answer_questions())
@@ -139,6 +144,7 @@ class Follower:
         await self._reconcile(everything=True)
         self.connections += 1
         self._states.live()
+        self._lost.clear()
         self._connected.set()
         self._tried.set()
         while True:
@@ -189,7 +195,7 @@ class Follower:
         in_order, wanted = list(ids), set(ids)
         self._dirty -= wanted
         self._asking |= wanted
-        touched = {self._containers[key].state.cuid for key in wanted if key in self._containers}
+        touched = {self._seen[key].state.cuid for key in wanted if key in self._seen}
         try:
             with self._question() as overtaken:
                 answers, stuck = await self._docker.inspect(in_order)
@@ -200,10 +206,10 @@ class Follower:
             if stuck:
                 # On these alone, or on everything? The next look tells.
                 self.doubt()
-            for key in (stuck & listed.keys()) - self._containers.keys():
+            for key in (stuck & listed.keys()) - set(self._seen):
                 touched.add(cuid := listed[key].cuid)
                 log.warning("the engine is stuck on container %s", cuid)
-                self._remember(key, _Container(EngineState(cuid, key, listed[key].status)))
+                self._seen.remember(key, Container(EngineState(cuid, key, listed[key].status)))
         finally:
             self._asking -= wanted
         for cuid in touched:
@@ -211,10 +217,10 @@ class Follower:
 
     def _take(self, answer: Inspected, *, current: bool) -> None:
         key = answer.state.container_id
-        known = self._containers.get(key)
+        known = self._seen.get(key)
         if known is None:
             if current:
-                self._remember(key, _Container(answer.state, answer.publishes, answer.restarts))
+                self._seen.remember(key, Container(answer.state, answer.publishes, answer.restarts))
             return
         known.publishes, known.restarts = answer.publishes, answer.restarts
         if current:
@@ -225,20 +231,20 @@ class Follower:
     async def _reconcile(self, *, everything: bool) -> None:
         """Compare with the engine's list; look closely at what differs, or at everything."""
         with self._question() as overtaken:
-            listed = {entry.container_id: entry for entry in await self._docker.listed(timeout=ANSWER_TIMEOUT)}
+            listed = {entry.container_id: entry for entry in await self._docker.listed(timeout=self._patience)}
         self._proven = time.monotonic()
-        for key in [key for key in self._containers if key not in listed and key not in overtaken]:
+        for key in [key for key in self._seen if key not in listed and key not in overtaken]:
             self._forget(key)
         different: list[str] = []
         # Oldest first, as events would have told them; the list begins with the newest.
         for key, entry in reversed(listed.items()):
-            known = self._containers.get(key)
+            known = self._seen.get(key)
             if everything or known is None or known.state.status != entry.status or known.listed_ports != entry.ports:
                 different.append(key)
         if different:
             await self._look(different, listed)
             for key in different:
-                if known := self._containers.get(key):
+                if known := self._seen.get(key):
                     known.listed_ports = listed[key].ports
 
     # --- events ---------------------------------------------------------------------------------
@@ -255,12 +261,12 @@ class Follower:
         if action in ("destroy", "remove"):
             self._forget(key)
             return
-        known = self._containers.get(key)
+        known = self._seen.get(key)
         if known is None:
             if action not in ("create", "init", "start", "die", "died"):
                 self._ask(key)
                 return
-            known = self._remember(key, _Container(EngineState(cuid, key, "created")))
+            known = self._seen.remember(key, Container(EngineState(cuid, key, "created")))
         when = datetime.fromtimestamp(event["timeNano"] / 1e9, UTC)
         if self.available:
             self.lag = max(0.0, time.time() - when.timestamp())
@@ -299,22 +305,10 @@ class Follower:
                 return
         self._show(cuid)
 
-    def _remember(self, key: str, container: _Container) -> _Container:
-        self._containers[key] = container
-        self._ids.setdefault(container.state.cuid, []).append(key)
-        return container
-
     def _forget(self, key: str) -> None:
         self._dirty.discard(key)
-        if known := self._containers.pop(key, None):
-            ids = self._ids[known.state.cuid]
-            ids.remove(key)
-            if not ids:
-                del self._ids[known.state.cuid]
-            self._show(known.state.cuid)
+        if (cuid := self._seen.forget(key)) is not None:
+            self._show(cuid)
 
     def _show(self, cuid: Cuid) -> None:
-        """Put into the table the one container that stands for `cuid`: an active one, else the oldest."""
-        candidates = [self._containers[key].state for key in self._ids.get(cuid, ())]
-        active = [state for state in candidates if state.status in ("running", "paused", "restarting")]
-        self._states.put(cuid, active[-1] if active else candidates[0] if candidates else None)
+        self._states.put(cuid, self._seen.state(cuid))

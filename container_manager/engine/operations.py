@@ -26,7 +26,11 @@ RETRY_INTERVAL = 0.05
 """Seconds until the engine is asked again for what it did not see."""
 
 RETURN_TIMEOUT = 1.0
-"""Seconds that an operation waits for an engine that is out of sight."""
+"""Seconds from the loss of the engine in which operations wait for its return instead of failing."""
+
+SLOW = 1 / 3
+"""Part of REQUEST_TIMEOUT after which an operation makes us look whether the engine still answers: whoever waits
+behind it is told before the time is over."""
 
 Observer = Callable[[str, str, float], None]
 """Told of each operation that has ended: its verb, "ok" or the code of its error, and its seconds."""
@@ -43,7 +47,7 @@ class Operations:
         self._docker = Docker("docker", self.environment, self._timeout)
         self._follower = Follower(self._docker, self.states)
         self._network = SharedNetwork(self._docker, settings.network)
-        self.turns = Turns(settings.max_workers, self._timeout, lambda: self.available)
+        self.turns = Turns(settings.max_workers, self._follower.lost)
         self._compose: compose.Compose | None = None
         self._info: tuple[int, EngineInfo] | None = None
         self._cut_off: set[Cuid] = set()
@@ -105,6 +109,7 @@ class Operations:
 
     async def mend_recreations(self, known: Collection[Cuid]) -> list[Cuid]:
         """Bring in order what a recreation left that was cut off; those of `known` that are still to be started."""
+        await self._in_sight()
         unfinished = await recreation.mend(self._docker, known)
         self._cut_off.difference_update(known)
         return unfinished
@@ -214,6 +219,7 @@ class Operations:
     def _observed(self, verb: str) -> Iterator[None]:
         """What is done here is told to the observer; an engine that seems to be gone is looked at."""
         began, result = time.monotonic(), "cancelled"
+        slow = asyncio.get_running_loop().call_later(self._timeout * SLOW, self._follower.doubt)
         try:
             yield
             result = "ok"
@@ -223,15 +229,17 @@ class Operations:
                 self._follower.doubt()
             raise
         finally:
+            slow.cancel()
             self.observer(verb, result, time.monotonic() - began)
 
     async def _in_sight(self) -> None:
-        """Nothing is asked of an engine that is known not to answer; one that has just come back is waited for."""
-        if not self.available:
+        """Nothing is asked of an engine that is known not to answer; one that may be back in a moment is waited for."""
+        patience = RETURN_TIMEOUT - self._follower.away
+        if not self.available and patience > 0:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(RETURN_TIMEOUT, self._timeout)):
+                async with asyncio.timeout(patience):
                     await self.connected()
-                    return
+        if not self.available:
             raise EngineUnavailable("The engine does not answer", states_age_seconds=round(self.states.age, 3))
 
     def _with_owner(self, error: PortInUse) -> PortInUse:

@@ -2,23 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
-from container_manager.errors import EngineTimeout
+from container_manager.errors import EngineUnavailable
 
 
 class Turns:
-    """A fair semaphore. `waiting` and `running` are counts, for metrics."""
+    """A fair semaphore. `waiting` and `running` are counts, for metrics; `lost` returns once the engine is away."""
 
-    def __init__(self, most: int, patience: float, alive: Callable[[], bool]) -> None:
+    def __init__(self, most: int, lost: Callable[[], Awaitable[object]]) -> None:
         self._semaphore = asyncio.Semaphore(most)
-        self._patience, self._alive = patience, alive
+        self._lost = lost
         self.waiting = 0
         self.running = 0
 
     @contextlib.asynccontextmanager
     async def take(self) -> AsyncIterator[None]:
-        """Wait for a turn for as long as the engine is alive; EngineTimeout after `patience` seconds when it is not."""
+        """Wait for a turn, however long the queue is; EngineUnavailable as soon as the engine is known to be away."""
         if self._semaphore.locked():
             await self._queue()
         else:
@@ -31,19 +31,17 @@ class Turns:
             self._semaphore.release()
 
     async def _queue(self) -> None:
-        # A task keeps its place in the queue while we look up from time to time.
-        turn = asyncio.create_task(self._semaphore.acquire())
+        turn = asyncio.ensure_future(self._semaphore.acquire())
+        lost = asyncio.ensure_future(self._lost())
         self.waiting += 1
         try:
-            while not turn.done():
-                await asyncio.wait({turn}, timeout=self._patience)
-                if not turn.done() and not self._alive():
-                    raise EngineTimeout(
-                        f"The engine took longer than {self._patience:g} seconds", seconds=self._patience
-                    )
+            await asyncio.wait({turn, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not turn.done():
+                raise EngineUnavailable("The engine stopped answering while this waited for its turn")
         except BaseException:
             if not turn.cancel() and not turn.cancelled():
                 self._semaphore.release()
             raise
         finally:
+            lost.cancel()
             self.waiting -= 1

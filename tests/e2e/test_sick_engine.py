@@ -15,8 +15,8 @@ from container_manager.engine.orphans import mark
 from container_manager.settings import Settings
 from harness import BUSYBOX, Client, eventually, make_settings, serve
 
-REQUEST_TIMEOUT = 2.0
-LATEST = 10.0
+REQUEST_TIMEOUT = 3.0
+LATEST = REQUEST_TIMEOUT + 5.0
 """Seconds by which every answer must have come: the timeout, and a crowded machine."""
 REFUSALS = {(503, "ENGINE_UNAVAILABLE"), (408, "TIMEOUT")}
 FOREVER = ["sleep", "1000000"]
@@ -180,6 +180,63 @@ async def test_an_engine_that_hangs(client: Client, sick: OwnEngine) -> None:
     await no_program_is_left(client)
     assert (await client.act(cuid, "restart"))["status"] == "running"
     assert (await client.act(other, "start"))["status"] == "running"
+
+
+async def test_who_waits_behind_others_at_a_hanging_engine_is_told_in_time(client: Client, sick: OwnEngine) -> None:
+    cuids = [await client.create(command=FOREVER) for _ in range(10)]
+    sick.send(signal.SIGSTOP)
+    try:
+        # Two of them occupy the engine; the others wait for a turn, or for their container.
+        steps = [refused(client, "POST", f"/containers/{cuid}/start") for cuid in (*cuids, *[cuids[0]] * 10)]
+        await asyncio.gather(*steps)
+    finally:
+        await sick.recover()
+    await healthy(client)
+    await asyncio.gather(*(client.act(cuid, "start") for cuid in cuids[:3]))
+    await no_program_is_left(client)
+    for cuid in cuids:
+        await client.delete(cuid)
+
+
+async def test_an_engine_that_is_slow_refuses_or_does_what_it_is_asked(client: Client, sick: OwnEngine) -> None:
+    cuids = [(await pair(client))[1] for _ in range(2)]
+    over = asyncio.Event()
+
+    async def crawl() -> None:
+        while not over.is_set():
+            sick.send(signal.SIGSTOP)
+            await asyncio.sleep(0.4)
+            sick.send(signal.SIGCONT)
+            await asyncio.sleep(0.02)
+
+    async def step(cuid: str, verb: str) -> None:
+        async with asyncio.timeout(LATEST), client.session.post(f"/containers/{cuid}/{verb}") as response:
+            answer = await response.json()
+        assert response.status == 200 or (response.status, answer["code"]) in REFUSALS, answer
+
+    crawling = asyncio.create_task(crawl())
+    try:
+        for verb in ("start", "restart", "stop", "start"):
+            await asyncio.gather(*(step(cuid, verb) for cuid in cuids), reads_go_on(client, *cuids))
+    finally:
+        over.set()
+        await crawling
+        await sick.recover()
+    await healthy(client)
+    await agrees_with(sick, client)
+    await no_program_is_left(client)
+
+
+async def test_an_engine_that_hangs_is_noticed_though_nobody_asks_it(client: Client, sick: OwnEngine) -> None:
+    cuid = await client.run()
+    sick.send(signal.SIGSTOP)
+    try:
+        assert await told_on_healthz(client) > 0
+        await reads_go_on(client, cuid)
+    finally:
+        await sick.recover()
+    await healthy(client)
+    await client.delete(cuid)
 
 
 async def test_a_terminal_and_a_log_outlive_nothing(client: Client, sick: OwnEngine) -> None:

@@ -17,6 +17,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 class Answers:
     """Stands for the docker command: what it would answer, and a hook that runs while it is asked."""
+    timeout = 30.0
 
     def __init__(self) -> None:
         self.containers: dict[str, Inspected] = {}
@@ -147,7 +148,7 @@ async def test_an_answer_does_not_bring_back_what_is_gone() -> None:
     answers.meanwhile = [event("destroy")]
     await follower._look(["one"])
     assert table.get(CUID) is None
-    assert follower._ids == {}
+    assert not follower._seen.ids(CUID)
 
 
 async def test_made_anew_the_old_one_is_shown_until_it_is_gone() -> None:
