@@ -30,6 +30,12 @@ class Server:
         """Descriptors open now."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def processor(self) -> float:
+        """Seconds of processor that it has taken so far."""
+        with open(f"/proc/{self.process.pid}/stat") as stat:
+            user, system = stat.read().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     async def create(self, **fields: Any) -> str:
         """The cuid of a new container."""
         async with self.session.post("/containers", json={"image": "example/none:1", **fields}) as response:

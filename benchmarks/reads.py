@@ -63,11 +63,20 @@ def shared(one: Server) -> None:
         os.sched_setaffinity(process, range(os.cpu_count() or 1))
 
 
-def running(port: int, count: int, cuid: str) -> list[Comparison]:
+def saturated(one: Server, port: int, path: str) -> tuple[float, float]:
+    """Answers a second when the server has its hands full, and the ms of its processor that each takes."""
+    seconds = 4.0
+    before = one.processor()
+    answers = rate(port, path, seconds)
+    return answers, (one.processor() - before) / (answers * seconds) * 1e3
+
+
+def running(one: Server, port: int, count: int, cuid: str) -> list[Comparison]:
     """The list and a state, asked in every way."""
     everything, state = f"/containers?limit={count}", f"/containers/{cuid}/status"
     ours, engines = latency(port, everything), latency(DOCKER, "/containers/json?all=1", 50)
     state_ours, state_engines = latency(port, state), latency(DOCKER, f"/containers/{cuid}/json", 100)
+    (lists, list_cost), (states, state_cost) = saturated(one, port, everything), saturated(one, port, state)
     return [
         Comparison(
             f"list of {count} running, median",
@@ -96,10 +105,12 @@ def running(port: int, count: int, cuid: str) -> list[Comparison]:
         Comparison(
             "lists a second, one processor",
             "a second",
-            {US: rate(port, everything), ENGINE: rate(DOCKER, "/containers/json?all=1")},
+            {US: lists, ENGINE: rate(DOCKER, "/containers/json?all=1")},
             "≥ 2,000",
         ),
-        Comparison("states a second, one processor", "a second", {US: rate(port, state)}),
+        Comparison("states a second, one processor", "a second", {US: states}),
+        Comparison("the server's processor, for a list", "ms", {US: list_cost}),
+        Comparison("the server's processor, for a state", "ms", {US: state_cost}),
     ]
 
 
@@ -153,7 +164,7 @@ async def measured(data_dir: Path, many_running: int, many_stopped: int) -> list
         assert len(listed) == many_running
         cuid = listed[0]["cuid"]
         alone(one)
-        figures += running(port, many_running, cuid)
+        figures += running(one, port, many_running, cuid)
         shared(one)
         unused = get(port, "/containers?limit=1")["containers"][0]["cuid"]
         changed = await after_a_change(one, port, unused, many_running)
