@@ -1,5 +1,6 @@
 """Frozen settings, and the only reader of the environment and of `.env`."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dotenv import dotenv_values
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class SettingsError(Exception):
@@ -109,6 +112,19 @@ def _origins(value: str) -> tuple[str, ...]:
     return origins
 
 
+def _networks(value: str) -> tuple[Network, ...]:
+    networks = []
+    for part in (part.strip() for part in value.split(",")):
+        if part:
+            try:
+                networks.append(ipaddress.ip_network(part))
+            except ValueError:
+                raise ValueError(
+                    f"{part!r} is no address or network; write for example 127.0.0.1 or 10.0.0.0/8"
+                ) from None
+    return tuple(networks)
+
+
 def _read(environment: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
     """`environment` over `env_file`. Raises SettingsError when the file cannot be read."""
     env_file = Path(".env") if env_file is None else env_file
@@ -161,6 +177,9 @@ class Settings:
     default_pids: int = _setting(_integer(1, 4194304), 512, about="Processes of a container that asks for none")
     auth_attempts: int = _setting(
         _integer(0, 1000000), 60, about="Wrong passwords a minute from one address before 429; 0 = no limit"
+    )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        _networks, (), about="Reverse proxies, by commas, whose X-Forwarded-For tells the client's address"
     )
     max_upload_bytes: int = _setting(parse_size, 0, about="Largest archive or file taken; 0 = no limit")
     max_unpacked_bytes: int = _setting(parse_size, 4 << 30, about="Largest archive once unpacked")

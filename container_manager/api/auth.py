@@ -94,7 +94,7 @@ async def authenticated(request: web.Request, handler: Any) -> web.StreamRespons
     exchange = request[EXCHANGE]
     route = exchange.route
     if route is None or not route.open:
-        exchange.actor = Actor(_user_of(request), request.remote or "")
+        exchange.actor = Actor(_user_of(request), exchange.actor.remote)
     response: web.StreamResponse = await handler(request)
     return response
 
@@ -113,7 +113,7 @@ def _user_of(request: web.Request) -> str:
         raise Unauthenticated("This needs credentials: HTTP Basic, as APP_USER and APP_PASS say")
     if len(given) == 1 and request.app[CREDENTIALS].match(given[0]):
         return request.app[CREDENTIALS].user
-    wait = request.app[ATTEMPTS].failed(request.remote or "")
+    wait = request.app[ATTEMPTS].failed(request[EXCHANGE].actor.remote)
     if wait is not None:
         seconds = max(1, math.ceil(wait))
         raise TooManyAttempts(f"Too many wrong credentials; try again in {seconds} s", retry_after=seconds)

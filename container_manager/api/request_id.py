@@ -8,7 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-from container_manager.api.context import EXCHANGE, Exchange
+from container_manager.api.context import EXCHANGE, SERVICES, Exchange
+from container_manager.api.remote import client_address
 from container_manager.models import Actor
 
 HEADER = "X-Request-ID"
@@ -36,6 +37,7 @@ async def identified(request: web.Request, handler: Any) -> web.StreamResponse:
     """Begin the exchange: everything after this may read `request[EXCHANGE]`."""
     request_id = request_id_of(request.headers)
     current.set(request_id)
-    request[EXCHANGE] = Exchange(request_id, time.monotonic(), Actor("", request.remote or ""))
+    remote = client_address(request, request.app[SERVICES].settings.trusted_proxies)
+    request[EXCHANGE] = Exchange(request_id, time.monotonic(), Actor("", remote))
     response: web.StreamResponse = await handler(request)
     return response

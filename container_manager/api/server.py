@@ -12,6 +12,7 @@ from container_manager.api.answers import secure
 from container_manager.api.audited import write
 from container_manager.api.context import SERVICES, Exchange
 from container_manager.api.errors import as_app_error, error_response, report, status_of
+from container_manager.api.remote import client_address
 from container_manager.api.request_id import request_id_of
 from container_manager.api.route import surface_of
 from container_manager.errors import AppError, ValidationError
@@ -50,9 +51,10 @@ class _Connection(RequestHandler):
             failure = exc or RuntimeError(message)
             told = as_app_error(failure)
             report(failure, told, request_id)
-        exchange = Exchange(request_id, time.monotonic(), Actor("", request.remote or ""), error=told)
-        audit = self._app[SERVICES].audit
-        write(audit, exchange, action=MALFORMED, method=None, path=None, status=status_of(told), seconds=0.0)
+        services = self._app[SERVICES]
+        remote = client_address(request, services.settings.trusted_proxies)
+        exchange = Exchange(request_id, time.monotonic(), Actor("", remote), error=told)
+        write(services.audit, exchange, action=MALFORMED, method=None, path=None, status=status_of(told), seconds=0.0)
         response = error_response(told, surface_of(request.path), request_id)
         secure(response.headers, request_id)
         response.force_close()

@@ -1,6 +1,7 @@
 """Who is let in: right credentials always, all others never; pages of other sites change nothing."""
 
 import base64
+import ipaddress
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,28 @@ async def test_too_many_wrong_ones_are_429_and_right_ones_are_let_in(tmp_path: P
         assert (await app.last_line())["action"] == "auth.refused"
         async with app.session.get("/things") as response:
             assert response.status == 200
+
+
+async def test_clients_of_a_trusted_proxy_are_slowed_one_by_one(tmp_path: Path) -> None:
+    async with small_app(tmp_path, auth_attempts=1, trusted_proxies=(ipaddress.ip_network("127.0.0.0/8"),)) as app:
+        for client, statuses in (("203.0.113.1", [401, 429]), ("203.0.113.2", [401, 429])):
+            headers = {"Authorization": basic("admin:wrong"), "X-Forwarded-For": f"198.51.100.7, {client}"}
+            for status in statuses:
+                async with app.session.get("/things", headers=headers) as response:
+                    assert response.status == status
+            assert (await app.last_line())["remote"] == client
+        async with app.session.get("/things", headers={"X-Forwarded-For": "203.0.113.1"}) as response:
+            assert response.status == 200
+        assert (await app.last_line())["remote"] == "203.0.113.1"
+
+
+async def test_whoever_is_no_proxy_cannot_choose_an_address(tmp_path: Path) -> None:
+    async with small_app(tmp_path, auth_attempts=1) as app:
+        for client, status in (("203.0.113.1", 401), ("203.0.113.2", 429)):
+            headers = {"Authorization": basic("admin:wrong"), "X-Forwarded-For": client}
+            async with app.session.get("/things", headers=headers) as response:
+                assert response.status == status
+        assert (await app.last_line())["remote"] == "127.0.0.1"
 
 
 def test_attempts_count_for_a_minute() -> None:

@@ -40,6 +40,8 @@ WRONG = [
     ("DEFAULT_MEMORY", "much"),
     ("DEFAULT_PIDS", "0"),
     ("AUTH_ATTEMPTS", "-1"),
+    ("TRUSTED_PROXIES", "proxy.example"),
+    ("TRUSTED_PROXIES", "10.0.0.1/8"),
     ("MAX_UPLOAD_BYTES", "-1"),
     ("MAX_UPLOAD_BYTES", "lots"),
     ("MAX_UNPACKED_BYTES", "4 giga"),
