@@ -167,28 +167,75 @@ async def test_nothing_is_written_through_a_link(client: Client, cuid: str, tmp_
     assert os.listdir(tmp_path) == []
 
 
-async def test_a_client_that_leaves_half_way_leaves_nothing(client: Client, cuid: str) -> None:
+async def uploading(client: Client, cuid: str, body: bytes) -> asyncio.StreamWriter:
+    """A connection on which an upload of `body` has begun; nothing of it is sent yet."""
     url = urlsplit(client.url)
-    body = zipped({"x": os.urandom(3 << 20)})
     _reader, writer = await asyncio.open_connection(url.hostname, url.port)
     auth = aiohttp.encode_basic_auth(client.settings.app_user, client.settings.app_pass)
     head = (
         f"POST /containers/{cuid}/upload-zip HTTP/1.1\r\nHost: x\r\nAuthorization: {auth}\r\n"
         f"Content-Type: application/zip\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    writer.write(head.encode() + body[: 2 << 20])
+    writer.write(head.encode())
+    return writer
+
+
+async def uploads_of(client: Client, cuid: str) -> list[dict[str, Any]]:
+    uploads: list[dict[str, Any]] = (await client.call("GET", f"/containers/{cuid}/uploads"))["uploads"]
+    return uploads
+
+
+async def test_a_client_that_leaves_half_way_leaves_nothing(client: Client, cuid: str) -> None:
+    body = zipped({"x": os.urandom(3 << 20)})
+    writer = await uploading(client, cuid, body)
+    writer.write(body[: 2 << 20])
     await writer.drain()
-
-    async def progress() -> list[dict[str, Any]]:
-        uploads: list[dict[str, Any]] = (await client.call("GET", f"/containers/{cuid}/uploads"))["uploads"]
-        return uploads
-
-    [seen] = await eventually(progress)
+    [seen] = await eventually(lambda: uploads_of(client, cuid))
     assert (seen["state"], seen["resumable"], seen["size"]) == ("receiving", False, len(body))
     writer.close()
-    await eventually(lambda: is_clean(client))
-    assert await progress() == []
+    await eventually(lambda: ended(client, cuid))
+    assert is_clean(client)
     assert tree(mount_of(client, cuid)) == {}
+
+
+async def ended(client: Client, cuid: str) -> bool:
+    return not await uploads_of(client, cuid)
+
+
+async def test_a_client_that_leaves_a_large_archive_to_be_unpacked_changes_all_or_nothing(
+    client: Client, cuid: str
+) -> None:
+    files = {f"{number % 10}/{number}": os.urandom(4000) for number in range(1500)}
+    body = zipped(files)
+    writer = await uploading(client, cuid, body)
+    writer.write(body)
+    await writer.drain()
+    await eventually(lambda: arrived(client, cuid))
+    writer.close()
+    await eventually(lambda: ended(client, cuid))
+    assert is_clean(client)
+    there = {name: content for name, content in tree(mount_of(client, cuid)).items() if content is not None}
+    assert there in ({}, files)
+
+
+async def arrived(client: Client, cuid: str) -> bool:
+    return all(upload["state"] == "unpacking" for upload in await uploads_of(client, cuid))
+
+
+async def test_a_large_archive_is_unpacked_as_a_small_one_is(client: Client, cuid: str) -> None:
+    files = {f"{number % 10}/{number}": os.urandom(4000) for number in range(1000)}
+    answer = await client.upload(cuid, files)
+    assert (answer["files"], answer["bytes"], answer["directories"]) == (1000, 4_000_000, 10)
+    root = mount_of(client, cuid)
+    assert {name: content for name, content in tree(root).items() if content is not None} == files
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in root.rglob("*")} == {(1000, 1000)}
+    broken = bytearray(zipped(files))
+    broken[len(broken) // 2] ^= 1
+    url = f"/containers/{cuid}/upload-zip?mode=replace"
+    answer = await client.refused("POST", url, data=bytes(broken), headers=ZIP, status=400, code="BAD_ZIP")
+    assert answer["details"]["entry"]
+    assert {name: content for name, content in tree(root).items() if content is not None} == files
+    assert is_clean(client)
 
 
 async def test_unknown_containers_and_modes_are_refused(client: Client, cuid: str) -> None:

@@ -18,7 +18,7 @@ import requests
 from harness import PATIENCE, zipped
 
 ROOT = Path(__file__).parents[2]
-ROUNDS = 6
+ROUNDS = 8
 PASSWORD = "test-password"
 FILES = 400
 
@@ -68,7 +68,19 @@ def version_of(root: Path) -> set[str]:
 
 
 def archive(version: int) -> bytes:
-    return zipped({f"d{number % 7}/{number}.txt": f"v{version} {'x' * 2000}" for number in range(FILES)})
+    """Every second one is so large that processes of their own unpack it."""
+    files = {f"d{number % 7}/{number}.txt": f"v{version} {'x' * 2000}" for number in range(FILES - 1)}
+    return zipped(files | {"large.txt": f"v{version} {os.urandom((version // 2 % 2) * (5 << 20)).hex()}"})
+
+
+def inside(directory: Path) -> list[str]:
+    """Processes that have something below `directory` open."""
+    found = []
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(link).startswith(f"{directory}/"):
+                found.append(link.parts[2])
+    return found
 
 
 def upload(url: str, path: str, body: bytes, answers: list[int]) -> None:
@@ -95,9 +107,13 @@ def test_a_killed_upload_is_whole_or_absent(tmp_path: Path) -> None:
             path = f"/containers/{cuid}/upload-zip?mode={('merge', 'replace')[version % 2]}"
             sender = threading.Thread(target=upload, args=(url, path, archive(version), answers))
             sender.start()
-            time.sleep(random.uniform(0.01, 0.2))
+            time.sleep(random.uniform(0.01, 0.4))
             os.kill(process.pid, signal.SIGKILL)
             sender.join()
+            deadline = time.monotonic() + PATIENCE
+            while inside(tmp_path / "staging") and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert inside(tmp_path / "staging") == []
 
 
 def test_an_upload_in_parts_outlives_the_server(tmp_path: Path) -> None:
