@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,11 @@ def remove_containers(data_dir: Path) -> None:
     cuids = {path.stem for path in (data_dir / "compose").glob("c*.yml")}
     listing = ["docker", "ps", "--all", "--format", "{{.Names}}"]
     seen = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split()
-    if ours := sorted(cuids.intersection(seen)):
-        subprocess.run(["docker", "rm", "--force", *ours], check=True, capture_output=True)
+    ours = sorted(cuids.intersection(seen))
+    with ThreadPoolExecutor(4) as pool:
+        for part in (ours[number::4] for number in range(4)):
+            if part:
+                pool.submit(subprocess.run, ["docker", "rm", "--force", *part], check=True, capture_output=True)
 
 
 def started(environment: dict[str, str], where: Path, log: Path) -> subprocess.Popen[bytes]:

@@ -99,6 +99,7 @@ async def sweep(count: int) -> dict[int, dict[str, float]]:
             files = [data_dir / "compose" / f"{cuid}.yml" for cuid in cuids]
             by_compose = await asyncio.to_thread(by_hand, files, at_once)
             rates[at_once] = {US: count / seconds, HAND: count / by_compose}
+            print(f"{at_once} at once: {rates[at_once]}", file=sys.stderr, flush=True)
     return rates
 
 
@@ -249,7 +250,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100, help="starts at once")
     parser.add_argument(
-        "--sweep", type=int, default=32, help="starts for each number of workers; 0 leaves the sweep out"
+        "--sweep", type=int, default=16, help="starts for each number of workers; 0 leaves the sweep out"
     )
     parser.add_argument("--terminals", type=int, default=200)
     parser.add_argument("--websockets", type=int, default=1000)
