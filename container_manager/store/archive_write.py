@@ -13,17 +13,20 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from container_manager.store.archive_format import DEFLATED, STORED
 from container_manager.store.archive_names import leads_out
-from container_manager.store.deflate import crc32, deflate
+from container_manager.store.deflate import crc32, deflate, deflate_piece
 from container_manager.store.mount import Mount, OpenFile
+from container_manager.store.paths import Parts
 from container_manager.store.walk import walk
 
 _PIECE = 1 << 20
-_WINDOW = 6
-"""Pieces under way at once: enough for every packing thread and the next reads."""
+_WINDOW = 6 << 20
+"""Bytes under way at once: enough for every packing thread and the next reads."""
+_PIECES = 256
+"""And pieces, because small ones come with more than their bytes."""
 _INLINE = 16 << 10
 """Smaller files are packed where they are read: handing them over would take longer."""
 _OUTPUT = 256 << 10
@@ -42,30 +45,38 @@ _DOS_FIRST, _DOS_LAST = 315_705_600, 4_354_732_800
 """1980-01-03 and 2107-12-30, in UTC: inside what the format's dates can say in any time zone."""
 
 
-@dataclass(slots=True)
 class _Member:
     """One entry under way. `whole`: its data are one piece, so that its header can tell everything."""
 
-    name: bytes
-    status: os.stat_result
-    whole: bool
-    method: int = DEFLATED
-    offset: int = 0
-    crc: int = 0
-    size: int = 0
-    packed: int = 0
+    __slots__ = (
+        "clock",
+        "crc",
+        "date",
+        "flags",
+        "method",
+        "mode",
+        "name",
+        "offset",
+        "packed",
+        "size",
+        "times",
+        "whole",
+        "wide",
+    )
 
-    @property
-    def wide(self) -> bool:
-        return not self.whole and self.status.st_size >= _WIDE
+    def __init__(self, name: bytes, status: os.stat_result, *, whole: bool) -> None:
+        self.name = name
+        self.mode = status.st_mode
+        self.whole = whole
+        self.wide = not whole and status.st_size >= _WIDE
+        self.flags = (0 if whole else _LATER) | (_UTF8 if _is_utf8(name) else 0)
+        self.clock, self.date = _dos_time(status)
+        self.times = _times(status)
+        self.method = DEFLATED
+        self.offset = self.crc = self.size = self.packed = 0
 
-    @property
-    def flags(self) -> int:
-        return (0 if self.whole else _LATER) | (_UTF8 if _is_utf8(self.name) else 0)
 
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     """Part of a member: its data, and what they are packed to (None: they go in as they are)."""
 
     member: _Member
@@ -103,13 +114,16 @@ def zip_directory(start: Mount, pool: Executor) -> Generator[bytes]:
 
 
 def _in_order(start: Mount, pool: Executor) -> Generator[_Piece]:
-    """All pieces, read ahead by as many as the window holds, so that the pool packs while others are written."""
+    """All pieces, read ahead by as much as the window holds, so that the pool packs while others are written."""
     under_way: deque[_Piece] = deque()
+    size = 0
     with contextlib.closing(_pieces(start, pool)) as pieces:
         try:
             for piece in pieces:
                 under_way.append(piece)
-                if len(under_way) >= _WINDOW:
+                size += len(piece.data)
+                while size >= _WINDOW or len(under_way) >= _PIECES:
+                    size -= len(under_way[0].data)
                     yield under_way.popleft()
             while under_way:
                 yield under_way.popleft()
@@ -120,15 +134,18 @@ def _in_order(start: Mount, pool: Executor) -> Generator[_Piece]:
 
 
 def _pieces(start: Mount, pool: Executor) -> Generator[_Piece]:
+    here: Parts | None = None
     for found in walk(start):
-        where = (*found.directory, found.name)
-        name = b"/".join(os.fsencode(part) for part in where)
+        if found.directory is not here:
+            here = found.directory
+            prefix = os.fsencode("".join(f"{part}/" for part in here))
+        name = prefix + os.fsencode(found.name)
         if found.file is not None:
             with contextlib.closing(found.file):
                 yield from _file_pieces(name, found.file, pool)
         elif found.link is None:
             yield _small(name + b"/", found.status, b"")
-        elif not leads_out(found.link, where):
+        elif not leads_out(found.link, (*here, found.name)):
             yield _small(name, found.status, os.fsencode(found.link))
 
 
@@ -150,13 +167,15 @@ def _file_pieces(name: bytes, file: OpenFile, pool: Executor) -> Iterator[_Piece
         member.method = STORED
     before, first = b"", True
     while data:
-        job = None if member.method == STORED else pool.submit(deflate, data, before, last=False)
+        job = None if member.method == STORED else pool.submit(deflate_piece, data, before)
         yield _Piece(member, data, job, first=first, last=False)
         left -= len(data)
         before, first = data, False
         data = os.read(file.descriptor, min(left, _PIECE))
     # Only now it is known that nothing follows: an empty block says so.
-    yield _Piece(member, b"", None if member.method == STORED else deflate(b""), first=False, last=True)
+    yield _Piece(
+        member, b"", None if member.method == STORED else deflate_piece(b"", last=True), first=False, last=True
+    )
 
 
 def _emit(piece: _Piece, out: bytearray, offset: int) -> None:
@@ -179,7 +198,7 @@ def _emit(piece: _Piece, out: bytearray, offset: int) -> None:
 
 
 def _local(member: _Member) -> bytes:
-    extra = _times(member.status)
+    extra = member.times
     crc = packed = size = 0
     if member.whole:
         crc, packed, size = member.crc, member.packed, member.size
@@ -192,7 +211,8 @@ def _local(member: _Member) -> bytes:
         45 if member.wide else 20,
         member.flags,
         member.method,
-        *_dos_time(member.status),
+        member.clock,
+        member.date,
         crc,
         packed,
         size,
@@ -206,11 +226,11 @@ def _central(member: _Member) -> bytes:
     values = (member.size, member.packed, member.offset)
     large = [value for value in values if value >= _MAX32]
     size, packed, offset = (min(value, _MAX32) for value in values)
-    extra = _times(member.status)
+    extra = member.times
     if large:
         extra += struct.pack(f"<2H{len(large)}Q", 1, 8 * len(large), *large)
     version = 45 if large or member.wide else 20
-    is_directory = 0x10 if stat.S_ISDIR(member.status.st_mode) else 0
+    is_directory = 0x10 if stat.S_ISDIR(member.mode) else 0
     head = struct.pack(
         "<4s2B3H2H3L5H2L",
         b"PK\1\2",
@@ -219,7 +239,8 @@ def _central(member: _Member) -> bytes:
         version,
         member.flags,
         member.method,
-        *_dos_time(member.status),
+        member.clock,
+        member.date,
         member.crc,
         packed,
         size,
@@ -228,7 +249,7 @@ def _central(member: _Member) -> bytes:
         0,
         0,
         0,
-        (member.status.st_mode & ~_SPECIAL_BITS) << 16 | is_directory,
+        (member.mode & ~_SPECIAL_BITS) << 16 | is_directory,
         offset,
     )
     return head + member.name + extra
