@@ -172,8 +172,13 @@ def _announced(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def live_server(engine: str, python_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def live_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of the module's `live_server`; a module that needs others overrides this fixture."""
+    return make_settings(tmp_path_factory.mktemp("live"))
+
+
+@pytest.fixture(scope="module")
+def live_server(engine: str, python_image: str, live_settings: Settings) -> Iterator[LiveServer]:
     """A server process of the module's own."""
-    folder = tmp_path_factory.mktemp("live")
-    with live(make_settings(folder), folder / "server.out") as started:
+    with live(live_settings, live_settings.data_dir / "server.out") as started:
         yield started

@@ -25,12 +25,14 @@ async def stream(request: web.Request) -> web.StreamResponse:
     """Send what changes from now on, or after the event that the client saw last."""
     events = services_of(request).events
     # Taken before the head is sent: a client that reads the list once it has the head misses nothing.
-    after = request.headers.get("Last-Event-ID") or events.last_id
+    seen = request.headers.get("Last-Event-ID")
+    after = seen or events.last_id
     response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
     response.content_type = EVENT_STREAM
     response.charset = "utf-8"
     await response.prepare(request)
-    await response.write(b"retry: 500\n\n")
+    # The id alone, without an event: who loses the connection before the first event goes on from here.
+    await response.write(b"retry: 500\n\n" if seen else b"retry: 500\nid: %b\n\n" % after.encode())
     async with contextlib.aclosing(events.follow(after)) as following:
         coming = asyncio.ensure_future(anext(following, None))
         try:

@@ -87,6 +87,9 @@ async def test_events_can_be_taken_up_again(client):
         assert (await event(stream.content))["event"] == "updated"
     async with client.session.get("/events", headers={"Last-Event-ID": "elsewhere-1"}) as stream:
         assert (await event(stream.content))["event"] == "reset"
+    # Whoever loses the connection before the first event has where to go on, too.
+    async with client.session.get("/events") as stream:
+        assert (await stream.content.readline(), (await stream.content.readline())[:4]) == (b"retry: 500\n", b"id: ")
 
 
 async def event(lines: aiohttp.StreamReader) -> dict[str, str]:

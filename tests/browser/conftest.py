@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def site(live_server: Any) -> Site:
     """The module's server."""
-    return Site(live_server.url, live_server.user, live_server.password)
+    return Site(live_server.url, live_server.user, live_server.password, live_server.data_dir)
 
 
 @pytest.fixture
@@ -43,15 +43,15 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
     complaints: list[str] = []
     contexts: list[BrowserContext] = []
 
-    def open_page(fragment: str = "", **options: Any) -> Page:
+    def open_page(fragment: str = "", *, at: str = f"{site.url}/", **options: Any) -> Page:
         # As a browser does once its user has logged in.
         context = browser.new_context(extra_http_headers={"Authorization": site.authorization}, **options)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.extend(_violations(message)))
-        page.on("request", lambda request: complaints.extend(_foreign(request.url, site.url)))
-        load(page, f"{site.url}/{fragment}")
+        page.on("request", lambda request: complaints.extend(_foreign(request.url, at)))
+        load(page, f"{at}{fragment}")
         return page
 
     yield open_page

@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -20,8 +21,9 @@ Visit = Callable[..., Page]
 class Site:
     """The server, as the API shows it: for what a test needs beside the page."""
 
-    def __init__(self, url: str, user: str, password: str) -> None:
+    def __init__(self, url: str, user: str, password: str, folder: Path) -> None:
         self.url = url
+        self.folder = folder
         self.credentials = (user, password)
         self.authorization = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
@@ -63,16 +65,18 @@ def load(page: Page, url: str | None = None) -> None:
                 raise
 
 
-def drop(page: Page, selector: str, name: str, content: bytes) -> None:
-    """Drop one file onto an element."""
+def drop(page: Page, selector: str, files: Mapping[str, bytes]) -> None:
+    """Drop files onto an element."""
     transfer = page.evaluate_handle(
-        """([name, content]) => {
+        """(files) => {
             const transfer = new DataTransfer();
-            const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
-            transfer.items.add(new File([bytes], name));
+            for (const [name, content] of Object.entries(files)) {
+                const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
+                transfer.items.add(new File([bytes], name));
+            }
             return transfer;
         }""",
-        [name, base64.b64encode(content).decode()],
+        {name: base64.b64encode(content).decode() for name, content in files.items()},
     )
     for event in ("dragenter", "dragover", "drop"):
         page.dispatch_event(selector, event, {"dataTransfer": transfer})
@@ -86,3 +90,21 @@ def tab(page: Page, name: str) -> None:
 def row(page: Page, name: str) -> Locator:
     """A container's row in the list."""
     return page.locator(".row", has=page.get_by_role("link", name=name, exact=True))
+
+
+def screen(page: Page) -> Locator:
+    """What the terminal shows."""
+    return page.locator(".pane-terminal .xterm-rows")
+
+
+def shell(page: Page) -> Page:
+    """`page`, once its shell can be typed to."""
+    expect(page.locator(".terminal-state")).to_have_text("Connected")
+    return page
+
+
+def enter(page: Page, line: str) -> None:
+    """Type a line into the terminal."""
+    page.locator(".pane-terminal .xterm-helper-textarea").focus()
+    page.keyboard.insert_text(line)
+    page.keyboard.press("Enter")

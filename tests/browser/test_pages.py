@@ -68,6 +68,55 @@ def test_everything_is_within_reach_of_the_keyboard(visit: Visit, site: Site) ->
     expect(page.locator(".row")).to_have_count(2)
 
 
+def test_menus_and_dialogs_by_keyboard(visit: Visit, site: Site) -> None:
+    site.create(PYTHON_IMAGE, name="one")
+    page = visit()
+    more = page.get_by_role("button", name="More for one")
+    more.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitem", name="Logs")).to_be_focused()
+    page.keyboard.press("End")
+    expect(page.get_by_role("menuitem", name="Delete…")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("menu")).to_be_hidden()
+    expect(more).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog").get_by_role("button", name="Delete")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(row(page, "one")).to_be_visible()
+
+    page.get_by_role("link", name="one").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="one")).to_be_visible()
+    # The way on begins at the new page, and the skip link leads there, not to another page.
+    expect(page.locator("#main")).to_be_focused()
+    page.get_by_role("link", name="Skip to content").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    expect(page.get_by_role("heading", name="one")).to_be_visible()
+
+
+def test_five_hundred_containers(visit: Visit, site: Site) -> None:
+    cuid = site.create(PYTHON_IMAGE, name="pattern")
+    pattern = site.api("GET", f"/containers/{cuid}").json()
+    many = [
+        {**pattern, "cuid": f"c{index:08}-0000-4000-8000-000000000000", "name": f"student-{index}", "tags": ["a" * 120]}
+        for index in range(500)
+    ]
+    page = visit()
+    page.route("**/containers?*", lambda route: route.fulfill(json={"containers": many, "next_cursor": None}))
+    load(page)
+    expect(page.locator(".row")).to_have_count(500)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_label("Search containers").fill("student-49")
+    expect(page.locator(".row")).to_have_count(11)
+    page.get_by_role("button", name="More for student-499").click()
+    expect(page.get_by_role("menuitem", name="Delete…")).to_be_in_viewport()
+
+
 @pytest.mark.parametrize("width", [360, 768])
 def test_nothing_is_wider_than_the_window(visit: Visit, site: Site, width: int) -> None:
     files = {"a-file-with-a-name-that-is-longer-than-any-telephone-is-wide.txt": "x"}
@@ -144,7 +193,7 @@ def test_credentials_in_the_address_do_no_harm(browser: Browser, site: Site) -> 
 def test_use_is_drawn_while_it_runs(visit: Visit, site: Site) -> None:
     cuid = site.create(PYTHON_IMAGE, command="sleep 3600", resources={"memory": "200m"}, start=True)
     page = visit(f"#/c/{cuid}/overview")
-    expect(page.get_by_role("heading", name="Use now")).to_be_visible()
+    expect(page.get_by_role("heading", name="Usage")).to_be_visible()
     expect(page.locator(".charts")).to_contain_text("of 200 MB")
     site.api("POST", f"/containers/{cuid}/stop")
-    expect(page.get_by_role("heading", name="Use now")).to_be_hidden()
+    expect(page.get_by_role("heading", name="Usage")).to_be_hidden()

@@ -1,19 +1,13 @@
 """A program in the browser, from nothing to gone; its files; its log; what the page says when something is wrong."""
 
+import json
 import re
 from pathlib import Path
 
-from pages import Site, Visit, drop, load, row, tab
+from pages import Site, Visit, drop, load, row
 from playwright.sync_api import expect
 
 from harness import PYTHON_IMAGE, zipped
-
-BOOT = """
-import os, time
-print("hello from", os.environ["GREETING"])
-while True:
-    time.sleep(1)
-"""
 
 COUNTER = """
 import itertools, time
@@ -23,37 +17,54 @@ for number in itertools.count():
 """
 
 
-def test_from_nothing_to_gone(visit: Visit) -> None:
+def test_a_folder_runs_in_one_step(visit: Visit, site: Site, tmp_path: Path) -> None:
+    folder = tmp_path / "My program"
+    (folder / "__pycache__").mkdir(parents=True)
+    (folder / "boot.py").write_text("print('it runs')")
+    (folder / "__pycache__" / "boot.pyc").write_bytes(b"left out")
     page = visit()
     expect(page.get_by_role("heading", name="Run your first program")).to_be_visible()
-
-    page.get_by_role("button", name="Create a container").click()
+    page.locator(".empty-first input[webkitdirectory]").set_input_files(folder)
     dialog = page.get_by_role("dialog", name="New container")
-    dialog.get_by_label("Image", exact=True).fill(PYTHON_IMAGE)
-    dialog.get_by_label("Name (optional)").fill("first")
-    dialog.get_by_label("Tags", exact=True).fill("demo, class-a")
-    dialog.get_by_text("Environment").click()
-    dialog.get_by_role("button", name="Add a variable").click()
-    dialog.get_by_label("Name of the variable").fill("GREETING")
-    dialog.get_by_label("Its value").fill("a $HOME and a 'quote'")
-    dialog.get_by_role("button", name="Create", exact=True).click()
-    expect(dialog).to_be_hidden()
+    expect(dialog.locator(".files-field")).to_contain_text("My program")
+    expect(dialog.get_by_label("Name (optional)")).to_have_value("My-program")
+    expect(dialog.get_by_label("Image", exact=True)).to_have_value(PYTHON_IMAGE)
+    dialog.get_by_role("button", name="Create and start").click()
+    expect(page.get_by_role("heading", name="My-program")).to_be_visible()
+    expect(page.get_by_role("log")).to_have_text("it runs")
+    (made,) = site.api("GET", "/containers").json()["containers"]
+    entries = site.api("GET", f"/containers/{made['cuid']}/files").json()["entries"]
+    assert "__pycache__" not in [entry["name"] for entry in entries]
 
-    expect(page.get_by_text("Nothing here yet")).to_be_visible()
-    drop(page, ".pane-files", "app.zip", zipped({"boot.py": BOOT}))
-    expect(page.get_by_role("list", name="Files").get_by_role("button", name="boot.py", exact=True)).to_be_visible()
 
-    page.get_by_role("button", name="Start first").click()
-    expect(page.locator(".container-head .state")).to_have_text("Running")
-    tab(page, "Logs")
-    expect(page.get_by_role("log")).to_have_text("hello from a $HOME and a 'quote'")
+def test_files_dropped_on_the_list_run_in_a_container_of_their_own(visit: Visit, site: Site) -> None:
+    site.create(PYTHON_IMAGE, name="there-already")
+    page = visit()
+    expect(page.locator(".row")).to_have_count(1)
+    drop(page, ".dashboard", {"tool.zip": zipped({"readme.txt": "nothing to run"})})
+    dialog = page.get_by_role("dialog", name="New container")
+    expect(dialog.get_by_label("Name (optional)")).to_have_value("tool")
+    dialog.get_by_role("button", name="Take the files away").click()
+    expect(dialog.get_by_role("button", name="Create", exact=True)).to_be_visible()
+    drop(page, "dialog form", {"boot.py": b"print('dropped')", "data.txt": b"x"})
+    dialog.get_by_role("button", name="Create and start").click()
+    expect(page.get_by_role("log")).to_have_text("dropped")
 
-    page.get_by_role("link", name="All containers").first.click()
-    expect(row(page, "first").locator(".state")).to_have_text("Running")
-    page.get_by_role("button", name="More for first").click()
-    page.get_by_role("menuitem", name="Delete…").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
-    expect(page.get_by_role("heading", name="Run your first program")).to_be_visible()
+
+def test_the_pull_of_an_image_is_a_bar(visit: Visit, site: Site) -> None:
+    site.create("registry.example/image:1", name="pulls")
+    page = visit()
+    told = {"image": "registry.example/image:1", "layers": 4, "layers_done": 1, "current": 30, "total": 60}
+    stream = f"retry: 100\n\nevent: progress\ndata: {json.dumps({'cuid': None, **told})}\n\n"
+    page.route("**/events", lambda route: route.fulfill(content_type="text/event-stream", body=stream))
+    page.route("**/start", lambda route: None)
+    load(page)
+    page.get_by_role("button", name="Start pulls").click()
+    expect(row(page, "pulls").locator(".state")).to_have_text("Pulling image 50 %")
+    bar = row(page, "pulls").locator(".row-bar i")
+    expect(bar).to_be_visible()
+    assert bar.evaluate("(element) => element.style.getPropertyValue('--done')") == "0.5"
+    expect(page.locator("#connection")).to_contain_text("Pulling image 50 %: registry.example/image:1")
 
 
 def test_a_folder_is_zipped_in_the_browser(visit: Visit, site: Site, tmp_path: Path) -> None:
@@ -112,7 +123,9 @@ def test_files_are_made_edited_moved_and_deleted(visit: Visit, site: Site) -> No
 
     page.get_by_role("button", name="More for old").click()
     page.get_by_role("menuitem", name="Delete…").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    question = page.get_by_role("dialog", name="Delete old?")
+    expect(question).to_contain_text("Its one entry, and all that lies below, will be gone for good.")
+    question.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_text("Nothing here yet")).to_be_visible()
 
 
@@ -179,3 +192,22 @@ def test_errors_say_what_to_do(visit: Visit, site: Site) -> None:
     dialog.get_by_label("Name (optional)").fill("bare")
     dialog.get_by_role("button", name="Create", exact=True).click()
     expect(dialog).to_contain_text("Choose another name")
+
+
+def test_odd_names_are_names(visit: Visit, site: Site) -> None:
+    names = [
+        "<img src=x onerror=alert(1)>.txt",
+        "# hash?query=1&x=%41.txt",
+        "-rf",
+        "quote\"'.py",
+        "ü 漢字.txt",
+        "n" * 200,
+    ]
+    cuid = site.create(PYTHON_IMAGE, files={name: f"content of {name}" for name in names})
+    page = visit(f"#/c/{cuid}/files")
+    files = page.get_by_role("list", name="Files")
+    for name in names:
+        files.get_by_role("button", name=name, exact=True).click()
+        expect(page.get_by_label(f"Content of {name}", exact=True)).to_have_value(f"content of {name}")
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_be_hidden()

@@ -2,25 +2,12 @@
 
 import re
 
-from pages import Site, Visit, load, tab
-from playwright.sync_api import Page, expect
+from pages import Site, Visit, enter, load, screen, shell, tab
+from playwright.sync_api import expect
 
 from harness import PYTHON_IMAGE
 
 SLEEP = "sleep 3600"
-
-
-def shell(page: Page) -> Page:
-    """`page`, once its shell can be typed to."""
-    expect(page.locator(".terminal-state")).to_have_text("Connected")
-    return page
-
-
-def enter(page: Page, line: str) -> None:
-    """Type a line into the terminal."""
-    page.locator(".pane-terminal .xterm-helper-textarea").focus()
-    page.keyboard.insert_text(line)
-    page.keyboard.press("Enter")
 
 
 def test_a_reload_finds_the_same_shell(visit: Visit, site: Site) -> None:
@@ -81,6 +68,16 @@ def test_a_second_viewer_watches_and_cannot_type(visit: Visit, site: Site) -> No
     expect(owner.get_by_role("button", name="New shell").last).to_be_visible()
 
 
+def test_a_helper_types_along(visit: Visit, site: Site) -> None:
+    cuid = site.create(PYTHON_IMAGE, command=SLEEP, start=True)
+    owner = shell(visit(f"#/c/{cuid}/terminal"))
+    sid = site.api("GET", f"/containers/{cuid}/sessions").json()["sessions"][0]["sid"]
+    helper = visit(f"#/c/{cuid}/terminal?session={sid}&role=helper", viewport={"width": 800, "height": 500})
+    expect(helper.locator(".terminal-state")).to_have_text("Helping")
+    enter(helper, "echo from the helper $((3 * 3))")
+    expect(screen(owner)).to_contain_text("from the helper 9")
+
+
 def test_a_recorded_shell_is_played_again(visit: Visit, site: Site) -> None:
     cuid = site.create(PYTHON_IMAGE, command=SLEEP, start=True)
     page = shell(visit(f"#/c/{cuid}/terminal"))
@@ -119,5 +116,8 @@ def test_the_keyboard_is_never_caught(visit: Visit, site: Site) -> None:
     cuid = site.create(PYTHON_IMAGE, command=SLEEP, start=True)
     page = shell(visit(f"#/c/{cuid}/terminal"))
     expect(page.locator(".xterm-helper-textarea")).to_be_focused()
+    # The page's own keys are the shell's here.
+    page.keyboard.type("n?/1g")
+    expect(screen(page)).to_contain_text("n?/1g")
     page.keyboard.press("F6")
     expect(page.get_by_role("link", name="Terminal", exact=True)).to_be_focused()

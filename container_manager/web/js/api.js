@@ -88,10 +88,10 @@ export const api = {
   logs: (cuid, query, signal) => send("GET", at(cuid, "/logs"), { query, signal }),
   compose: async (cuid) => (await send("GET", at(cuid, "/compose"))).text(),
 
-  /** A directory's entries; `more` when it has more than one answer holds. */
-  async files(cuid, path) {
-    const { entries, next_cursor: more } = await json("GET", at(cuid, "/files"), { query: { path } });
-    return { entries, more: Boolean(more) };
+  /** A directory's entries, in parts: `more` is what asks for the next one, null when there is none. */
+  async files(cuid, path, cursor = null) {
+    const { entries, next_cursor: more } = await json("GET", at(cuid, "/files"), { query: cursor ? { path, cursor } : { path } });
+    return { entries, more };
   },
   fileUrl: (cuid, path) => at(cuid, `/download?${new URLSearchParams({ path })}`),
   zipUrl: (cuid, path) => at(cuid, `/download-zip?${new URLSearchParams({ path })}`),
@@ -102,7 +102,7 @@ export const api = {
       body,
       headers: { "Content-Type": "application/octet-stream", ...headers },
     }),
-  removeFile: (cuid, path) => json("DELETE", at(cuid, "/files"), { query: { path, recursive: true } }),
+  removeFile: (cuid, path, { recursive }) => json("DELETE", at(cuid, "/files"), { query: { path, recursive } }),
   makeDirectory: (cuid, path) => json("POST", at(cuid, "/directories"), { json: { path } }),
   moveFile: (cuid, from, to) => json("POST", at(cuid, "/move"), { json: { from, to } }),
   uploadUrl: (cuid, path, mode = "merge") => at(cuid, `/upload-zip?${new URLSearchParams({ path, mode })}`),
@@ -113,5 +113,6 @@ export const api = {
   ticket: (request) => json("POST", "/ws-tickets", { json: request, again: true }),
   recordings: (cuid) => json("GET", at(cuid, "/recordings")),
   removeRecording: (cuid, name) => json("DELETE", at(cuid, `/recordings/${encodeURIComponent(name)}`)),
+  recording: (cuid, name) => send("GET", at(cuid, `/recordings/${encodeURIComponent(name)}`)),
   recordingUrl: (cuid, name) => at(cuid, `/recordings/${encodeURIComponent(name)}`),
 };

@@ -61,15 +61,19 @@ export function reconcile(parent, items, keyOf, create) {
   }
 }
 
-/** Call `run` at most once per frame's worth of changes, after the current work. */
+const HIDDEN_MS = 100;
+
+/** Call `run` at most once a frame, after the current work; a hidden page has no frames, and needs none. */
 export function batched(run) {
   let waiting = false;
+  const now = () => {
+    waiting = false;
+    run();
+  };
   return () => {
     if (waiting) return;
     waiting = true;
-    queueMicrotask(() => {
-      waiting = false;
-      run();
-    });
+    if (document.hidden) setTimeout(now, HIDDEN_MS);
+    else requestAnimationFrame(now);
   };
 }

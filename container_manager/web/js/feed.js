@@ -37,30 +37,42 @@ function open() {
   mine.onopen = () => {
     clearTimeout(losing);
     losing = 0;
-    store.set({ connection: "live" });
+    store.set({ connection: "live", heard: Date.now() });
     checkHealth();
     // A reconnect by the browser itself goes on after the last event it saw; only a new stream starts from a list.
     if (fresh) store.load();
     fresh = false;
   };
   mine.onerror = () => {
-    losing ||= setTimeout(() => store.set({ connection: "lost" }), LOST_MS);
+    if (!losing) {
+      const heard = Date.now();
+      losing = setTimeout(() => store.connection !== "refused" && store.set({ connection: "lost", heard }), LOST_MS);
+    }
     if (mine.readyState !== EventSource.CLOSED) return;
     close();
     if (!store.loaded) store.load();
-    setTimeout(() => source || document.hidden || open(), RETRY_MS);
+    checkHealth();
+    // Who is not let in does not ask every second: each time counts as a wrong password.
+    setTimeout(() => source || document.hidden || store.connection === "refused" || open(), RETRY_MS);
   };
   for (const kind of KINDS) {
     mine.addEventListener(kind, (event) => store.apply({ ...JSON.parse(event.data), kind }));
   }
+  mine.addEventListener("engine", (event) => engineSeen(JSON.parse(event.data)));
   mine.addEventListener("reset", () => store.load());
+}
+
+function engineSeen({ available, states_age_seconds: age }) {
+  store.set({ engineAway: available ? null : Date.now() - age * 1000 });
+  if (available) checkHealth();
 }
 
 /** The engine and its version, for the top of the page. A sick engine answers 503, with the same facts. */
 async function checkHealth() {
   try {
-    store.set({ health: await api.health() });
+    store.set({ health: await api.health(), engineAway: null });
   } catch (error) {
-    store.set({ health: { status: "error", error } });
+    if (error.code === "UNAUTHORIZED") store.set({ connection: "refused" });
+    if (error.code === "ENGINE_UNAVAILABLE") store.set({ engineAway: Date.now() - (error.details.states_age_seconds ?? 0) * 1000 });
   }
 }

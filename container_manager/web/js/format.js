@@ -13,6 +13,24 @@ export function duration(seconds) {
   return `${Math.max(0, Math.floor(seconds / size))} ${unit}`;
 }
 
+const SPANS = [...UNITS.slice(0, 2), [60, "m"], [1, "s"]];
+
+/** Seconds as they are written into a field: "8h", "90m". "" for none. */
+export function span(seconds) {
+  if (!seconds) return "";
+  const [size, unit] = SPANS.find(([length]) => seconds % length === 0);
+  return `${seconds / size}${unit}`;
+}
+
+/** The seconds that "8h", "90 min" or "45" say; 0 for "". What says nothing is given back for the server to refuse. */
+export function parseSpan(value) {
+  const written = value.trim();
+  if (!written) return 0;
+  const [, number, unit] = /^(\d+)\s*(s|m|min|h|d)?$/i.exec(written) ?? [];
+  if (!number) return written;
+  return Number(number) * { s: 1, m: 60, min: 60, h: 3600, d: 86400 }[(unit ?? "s").toLowerCase()];
+}
+
 /** Seconds as a clock: "1:05", "1:02:03". */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));

@@ -13,6 +13,7 @@ const HINTS = {
   NAME_IN_USE: () => "Choose another name.",
   FILE_CHANGED: () => "Somebody, or the program itself, changed it meanwhile. Copy your text, close, and open it again.",
   SESSION_NOT_FOUND: () => "Open a new shell.",
+  DIRECTORY_NOT_EMPTY: () => "Something came into it meanwhile. Delete it again to see what.",
   PATH_EXISTS: () => "Choose another name, or delete what is there.",
   CONTAINER_RUNNING: () => "Stop it first.",
   NOT_RUNNING: () => "Start the container first.",

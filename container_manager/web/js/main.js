@@ -1,11 +1,10 @@
 // Start: the top of the page, the address, the keys, and the stream of changes.
 
-import { pullProgress } from "./actions.js";
 import { dialogOpen, openDialog } from "./dialog.js";
 import { h } from "./dom.js";
 import { follow } from "./feed.js";
 import { icon } from "./icons.js";
-import { store } from "./store.js";
+import { banner, connectionState, themeButton } from "./top.js";
 import { containerPage } from "./views/container.js";
 import { createContainer } from "./views/create.js";
 import { dashboard } from "./views/dashboard.js";
@@ -28,52 +27,31 @@ function route() {
 }
 
 function show(next) {
+  const first = !page;
   page?.destroy();
   page = next;
   main.replaceChildren(page.element);
   scrollTo(0, 0);
+  // Who goes on by keyboard, or listens, goes on at the new page; a page that was just opened is read from its top.
+  if (!first) main.focus({ preventScroll: true });
 }
 
 function topBar() {
   const create = h(
     "button",
-    { type: "button", class: "button button-primary", id: "new-container", onclick: () => createContainer() },
+    { type: "button", class: "button button-primary", id: "new-container", "aria-label": "New container", onclick: () => createContainer() },
     icon("plus"),
     "New container",
   );
   const keys = h("button", { type: "button", class: "icon-button keys-button", "aria-label": "Keyboard shortcuts", title: "Keyboard shortcuts (?)", onclick: showKeys }, icon("keyboard"));
   document.getElementById("top-actions").append(keys, themeButton(), create);
-
-  const state = h("span", { class: "state", role: "status" }, h("span", { class: "dot" }), h("span", { class: "word" }));
-  const engine = h("span", { class: "engine truncate" });
-  document.getElementById("connection").append(state, engine);
-  store.subscribe(() => {
-    const { connection, health } = store;
-    const sick = health && health.status !== "ok" && health.status !== "healthy" ? "Engine away" : null;
-    const [tone, word] =
-      connection === "live" ? (sick ? ["bad", sick] : ["good", "Live"]) : connection === "lost" ? ["warn", "Reconnecting…"] : ["busy", "Connecting…"];
-    state.dataset.tone = tone;
-    state.lastElementChild.textContent = word;
-    const { name, version } = health?.engine ?? {};
-    const [pull] = store.pulls;
-    if (pull) return void (engine.textContent = `${pullProgress(pull[1]).label}: ${pull[0]}`);
-    engine.textContent = name && !sick ? `${name} ${version ?? ""} · compose ${health.compose_version}` : "";
+  document.getElementById("connection").append(...connectionState());
+  document.querySelector(".top").after(banner());
+  // The address's fragment is the page that is shown: a link into the document must not change it.
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    main.focus();
   });
-}
-
-function themeButton() {
-  const root = document.documentElement;
-  const dark = () => (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-  const button = h("button", { type: "button", class: "icon-button", "aria-label": "Light or dark" });
-  const draw = () => button.replaceChildren(icon(dark() ? "sun" : "moon"));
-  button.addEventListener("click", () => {
-    root.dataset.theme = dark() ? "light" : "dark";
-    localStorage.setItem("theme", root.dataset.theme);
-    draw();
-  });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  draw();
-  return button;
 }
 
 const KEYS = [

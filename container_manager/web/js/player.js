@@ -3,6 +3,7 @@
 /** Lines of a recording as {width, height, title, duration, events: [[seconds, kind, data]]}. A cut end still plays. */
 export function parseCast(source, { longestPause = 2 } = {}) {
   const lines = source.split("\n").filter(Boolean);
+  if (!lines.length) throw new Error("Nothing was recorded yet.");
   const head = JSON.parse(lines[0]);
   const events = [];
   let real = 0;

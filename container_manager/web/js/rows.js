@@ -1,6 +1,8 @@
-// A small table that people fill in: variables, ports. Rows can be added, removed, and pasted.
+// The parts of a container's form: tables of variables and ports, whose rows can be added, removed and pasted; limits.
 
 import { h } from "./dom.js";
+import { parseSpan, span } from "./format.js";
+import { field } from "./forms.js";
 import { icon } from "./icons.js";
 
 /** `fields`: [{name, label, placeholder, type, options}]; the value is an array of objects of strings. */
@@ -92,20 +94,54 @@ export function environmentEditor(env = {}) {
 export function portsEditor(ports = []) {
   const editor = rowsEditor({
     fields: [
-      { name: "host", label: "Port on the server", placeholder: "Server (any)", type: "number" },
+      { name: "host", label: "Port on the server", placeholder: "Server", type: "number" },
       { name: "container", label: "Port in the container", placeholder: "Container", type: "number" },
       { name: "protocol", label: "Protocol", options: ["tcp", "udp", "sctp"] },
     ],
-    columns: "minmax(0, 1fr) minmax(0, 1fr) 84px",
+    columns: "minmax(0, 1fr) minmax(0, 1fr) 76px",
     addLabel: "Add a port",
     initial: ports.map((port) => ({ ...port, host: port.host || "" })),
   });
   return {
     element: editor.element,
     read: () =>
-      editor.value.map(({ host, container, protocol }) => ({ host: Number(host || 0), container: Number(container || 0), protocol })),
+      editor.value.map(({ host, container, protocol }) => {
+        const port = { host: Number(host || 0), container: Number(container || 0), protocol };
+        // An address of its own is not shown here, and stays with its port.
+        const known = ports.find((one) => one.host === port.host && one.container === port.container && one.protocol === protocol);
+        return known?.host_ip ? { ...port, host_ip: known.host_ip } : port;
+      }),
   };
 }
 
-/** Words between commas or spaces. */
-export const words = (value) => [...new Set(value.split(/[,\s]+/).filter(Boolean))];
+/** Fields for a container's limits in size and time; `now` is the container that has some. */
+export function limitsEditor(now = {}) {
+  const { cpus, memory, pids } = now.resources ?? {};
+  const input = (value, placeholder, more = {}) => h("input", { value: value ?? "", placeholder, autocomplete: "off", spellcheck: "false", ...more });
+  const fields = {
+    cpus: input(cpus, "1", { inputmode: "decimal" }),
+    memory: input(memory, "1g"),
+    pids: input(pids, "512", { inputmode: "numeric" }),
+    ttl: input(span(now.ttl), "never"),
+    idle: input(span(now.idle_timeout), "never"),
+  };
+  const number = (value) => Number(value.replace(",", "."));
+  return {
+    element: h(
+      "div",
+      { class: "limits" },
+      h("div", { class: "triple" }, field("resources.cpus", "CPUs", fields.cpus), field("resources.memory", "Memory", fields.memory), field("resources.pids", "Processes", fields.pids)),
+      h("div", { class: "pair" }, field("ttl", "Stop after", fields.ttl, "From its start: 45m, 8h, 2d."), field("idle_timeout", "Stop when idle for", fields.idle, "Nobody asks, types or sends.")),
+    ),
+    read() {
+      const resources = {};
+      if (fields.cpus.value.trim()) resources.cpus = number(fields.cpus.value);
+      if (fields.memory.value.trim()) resources.memory = fields.memory.value.trim();
+      if (fields.pids.value.trim()) resources.pids = number(fields.pids.value);
+      return { resources, ttl: parseSpan(fields.ttl.value), idle_timeout: parseSpan(fields.idle.value) };
+    },
+  };
+}
+
+/** What stands between commas, each once. */
+export const words = (value) => [...new Set(value.split(",").map((word) => word.trim()).filter(Boolean))];

@@ -18,10 +18,14 @@ export const store = {
   loaded: false,
   /** Why the list could not be read, until it can. */
   error: null,
-  /** "connecting", "live" or "lost": the stream of changes. */
+  /** "connecting", "live", "lost" or "refused": the stream of changes. */
   connection: "connecting",
-  /** What /healthz said last. */
+  /** When the server was last heard, in ms. */
+  heard: Date.now(),
+  /** What /healthz said last: which engine, which versions. */
   health: null,
+  /** Since when (ms) the engine is away; null while it is there. */
+  engineAway: null,
   /** image → {layers, layers_done, current, total, text}: pulls under way. */
   pulls: new Map(),
   /** cuid → verb that this page asked for and that has not been answered. */

@@ -29,6 +29,9 @@ export function toast(title, { detail = "", tone = "info", action = null, small 
     h("button", { type: "button", class: "icon-button", "aria-label": "Close message", onclick: close }, icon("close")),
   );
   const timer = setTimeout(close, SHOWN_MS[tone]);
+  // Said again, it is the same message once more, not a second one.
+  const same = [...host.children].find((one) => one.querySelector(".toast-title").textContent === title);
+  same?.remove();
   host.append(element);
   while (host.children.length > AT_ONCE) host.firstElementChild.remove();
   return close;

@@ -13,7 +13,7 @@ export function usageCard(cuid) {
   const cpu = chart("CPU", (sample) => sample.cpu, ({ cpu: cores }) => `${cores < 0.1 ? cores.toFixed(3) : cores.toFixed(2)} ${cores === 1 ? "core" : "cores"}`);
   const memory = chart("Memory", (sample) => sample.memory, ({ memory: used, memory_limit: limit }) => `${bytes(used)} of ${bytes(limit)}`);
   const network = h("p", { class: "soft usage-network" });
-  const element = h("article", { class: "card fact usage", hidden: true }, h("header", { class: "fact-head" }, h("h2", {}, "Use now"), network), h("div", { class: "charts" }, cpu.element, memory.element));
+  const element = h("article", { class: "card fact usage", hidden: true }, h("header", { class: "fact-head" }, h("h2", {}, "Usage"), network), h("div", { class: "charts" }, cpu.element, memory.element));
   let source = null;
   let samples = [];
   let wanted = false;

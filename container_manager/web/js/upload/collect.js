@@ -1,5 +1,9 @@
 // What was dropped or chosen, as a flat list of {path, file}.
 
+// In a folder, what no program needs in its container; the command line leaves out the same.
+const LEFT_OUT = new Set([".git", ".venv", "__pycache__", ".DS_Store"]);
+const leftOut = (name) => LEFT_OUT.has(name) || name.endsWith(".pyc");
+
 /** Everything in a drop, folders walked through. Must be called in the drop's own turn. */
 export async function fromDrop(transfer) {
   const items = [...transfer.items].filter((item) => item.kind === "file");
@@ -12,7 +16,9 @@ export async function fromDrop(transfer) {
 
 /** Files of an <input>; those of a folder carry their path. */
 export function fromFiles(files) {
-  return [...files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+  return [...files]
+    .map((file) => ({ path: file.webkitRelativePath || file.name, file }))
+    .filter(({ path }) => !path.includes("/") || !path.split("/").some(leftOut));
 }
 
 async function walk(entry, path, entries) {
@@ -29,7 +35,7 @@ async function walk(entry, path, entries) {
     children.push(...some);
   }
   if (!children.length) entries.push({ path, file: null });
-  for (const child of children) await walk(child, `${path}/${child.name}`, entries);
+  for (const child of children) if (!leftOut(child.name)) await walk(child, `${path}/${child.name}`, entries);
 }
 
 /** A single zip is uploaded as it is. */
@@ -47,4 +53,18 @@ export function unwrapProgram(entries) {
   const [top] = tops;
   if (tops.size !== 1 || !entries.some(({ path }) => path === `${top}/boot.py`)) return { entries, unwrapped: null };
   return { entries: entries.map(({ path, file }) => ({ path: path.slice(top.length + 1), file })), unwrapped: top };
+}
+
+/** What was chosen, for people: {name, files, bytes, zip, runs}; `runs` says whether a boot.py is at its top. */
+export function describe(entries) {
+  const ready = unwrapProgram(entries).entries;
+  const files = entries.filter(({ file }) => file);
+  const tops = new Set(entries.map(({ path }) => path.split("/")[0]));
+  return {
+    name: tops.size === 1 ? [...tops][0] : "",
+    files: files.length,
+    bytes: files.reduce((sum, { file }) => sum + file.size, 0),
+    zip: singleZip(entries) !== null,
+    runs: ready.some(({ path }) => path === "boot.py"),
+  };
 }

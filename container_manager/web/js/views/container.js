@@ -8,11 +8,11 @@ import { menu } from "../menu.js";
 import { store } from "../store.js";
 import { toast } from "../toast.js";
 import { composePane } from "./compose.js";
-import { actionButton } from "./dashboard.js";
 import { filesPane } from "./files.js";
 import { logsPane } from "./logs.js";
 import { overviewPane } from "./overview.js";
 import { recordingsPane } from "./recordings.js";
+import { actionButton } from "./row.js";
 import { terminalPane } from "./terminal.js";
 
 const TABS = [
@@ -65,7 +65,10 @@ export function containerPage(cuid) {
     const container = store.get(cuid);
     if (!container && !store.loaded) return void (body.hidden = true);
     if (!container) {
-      if (shownContainer) return void (location.hash = "#/");
+      if (shownContainer) {
+        toast(`${title(shownContainer)} is deleted`);
+        return void (location.hash = "#/");
+      }
       element.replaceChildren(missing);
       return;
     }

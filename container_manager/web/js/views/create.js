@@ -1,79 +1,95 @@
-// The dialog that makes a container.
+// The dialog that makes a container, and brings its files along.
 
 import { perform } from "../actions.js";
 import { api } from "../api.js";
 import { openDialog } from "../dialog.js";
 import { h } from "../dom.js";
 import { choice, clearFaults, field, group, showFaults } from "../forms.js";
-import { environmentEditor, portsEditor, words } from "../rows.js";
+import { environmentEditor, limitsEditor, portsEditor, words } from "../rows.js";
 import { store } from "../store.js";
-import { toast } from "../toast.js";
+import { complain, toast } from "../toast.js";
+import { filesField } from "../upload/files_field.js";
+import { drawProgress, transfer } from "../upload/transfer.js";
 
 const RUNS = [
-  ["boot", "My files", "A boot.py that you drop in next"],
-  ["command", "A command", "Runs instead of boot.py"],
+  ["boot", "My files", "A boot.py of yours"],
+  ["command", "A command", "Instead of boot.py"],
   ["image", "The image’s own", "As its author meant it"],
 ];
+const USUAL_IMAGE = "python:3.12-slim";
 
-/** Ask for the settings, create, and go on with what comes next for this kind. */
-export async function createContainer() {
-  const made = await openDialog("New container", form, { wide: true });
+/** Ask for the settings, create, upload, and go on with what comes next. `files`: a promise of what was dropped. */
+export async function createContainer({ files = null } = {}) {
+  const upload = new AbortController();
+  const made = await openDialog("New container", (close) => form(close, files, upload.signal), { wide: true, canLeave: () => upload.abort() ?? true });
   if (!made) return;
-  const { container, runs } = made;
+  const { container, runs, uploaded, error } = made;
   store.put(container);
-  location.hash = `#/c/${container.cuid}/${runs === "boot" ? "files" : "logs"}`;
-  if (runs === "boot") toast("Created. Drop your files, then start it.");
-  else perform("start", container);
+  if (error) complain(error);
+  const starts = runs !== "boot" || uploaded;
+  location.hash = `#/c/${container.cuid}/${starts ? "logs" : "files"}`;
+  if (starts) perform("start", container);
+  else if (!error) toast("Created. Drop your files, then start it.");
 }
 
-function form(close) {
-  const images = [...new Set(store.containers.map((container) => container.image).filter(Boolean))];
+function form(close, dropped, signal) {
   const text = (name, placeholder, more = {}) => h("input", { name, placeholder, autocomplete: "off", spellcheck: "false", ...more });
-  const image = text("image", "python:3.12-slim", { required: true, autofocus: true, list: "known-images" });
+  const used = store.containers.map((container) => container.image).filter(Boolean);
+  const image = text("image", USUAL_IMAGE, { required: true, autofocus: true, list: "known-images", value: used.at(-1) ?? USUAL_IMAGE, onfocus: () => image.select() });
   const name = text("name", "web-server");
   const command = text("command", "python -m http.server 8000");
   const tags = text("tags", "class-a, demo");
-  const cpus = text("cpus", "1", { inputmode: "decimal" });
-  const memory = text("memory", "1g");
-  const pids = text("pids", "512", { inputmode: "numeric" });
   const user = text("user", "the image’s");
   const restart = h("select", { name: "restart" }, ["no", "on-failure", "unless-stopped", "always"].map((value) => h("option", {}, value)));
   const env = environmentEditor();
   const ports = portsEditor();
+  const limits = limitsEditor();
   const commandField = field("command", "Command", command, "Split into words as a shell does. Use sh -c '…' for pipes.");
-  commandField.hidden = true;
   const errors = h("p", { class: "form-error", role: "alert" });
-  const submit = h("button", { type: "submit", class: "button button-primary" }, "Create");
+  const submit = h("button", { type: "submit", class: "button button-primary" });
+  const label = h("span", { role: "status" });
+  const bar = h("div", { class: "bar", role: "progressbar", "aria-label": "Upload" }, h("i"));
+  const progress = h("div", { class: "form-progress", hidden: true }, label, bar);
   const runs = () => element.elements.runs.value;
 
   const section = (title, ...content) => h("details", { class: "section" }, h("summary", {}, title), h("div", { class: "section-body" }, ...content));
   const element = h(
     "form",
-    { class: "dialog-body", method: "dialog", novalidate: true, onsubmit: send, onchange: chosen },
-    h("datalist", { id: "known-images" }, images.map((value) => h("option", { value }))),
+    { class: "dialog-body", method: "dialog", novalidate: true, onsubmit: send, onchange: draw },
+    h("datalist", { id: "known-images" }, [...new Set(used)].map((value) => h("option", { value }))),
     h("div", { class: "pair" }, field("image", "Image", image, "Pulled at the first start if it is not here yet."), field("name", "Name (optional)", name)),
     group("runs", "What runs", choice("runs", "What runs", RUNS, "boot")),
     commandField,
+  );
+  const files = filesField({ area: () => element, changed: filesChanged });
+  element.append(
+    files.element,
     field("tags", "Tags", tags, "Words to find it by, separated by commas."),
     section("Ports", group("ports", "Published ports", ports.element, "Leave the server’s port empty to get a free one.")),
     section("Environment", group("env", "Variables", env.element, "Paste a whole .env file into a name to fill in many. Values arrive exactly as typed.")),
-    section(
-      "Limits and restart",
-      h("div", { class: "triple" }, field("resources.cpus", "CPUs", cpus), field("resources.memory", "Memory", memory), field("resources.pids", "Processes", pids)),
-      h("div", { class: "pair" }, field("restart", "Restart when it ends", restart), field("user", "User", user, "A name, a uid, or uid:gid.")),
-    ),
+    section("Limits", limits.element),
+    section("User and restart", h("div", { class: "pair" }, field("restart", "Restart when it ends", restart), field("user", "User", user, "A name, a uid, or uid:gid."))),
     errors,
-    h("footer", { class: "dialog-foot" }, h("button", { type: "button", class: "button", onclick: () => close() }, "Cancel"), submit),
+    progress,
+    h("footer", { class: "dialog-foot" }, h("button", { type: "button", class: "button", onclick: () => element.closest("dialog").querySelector("[aria-label=Close]").click() }, "Cancel"), submit),
   );
+  draw();
+  if (dropped) files.take(dropped);
 
-  function chosen() {
+  function filesChanged(about) {
+    if (about?.name && !name.value) name.value = nameFrom(about.name);
+    draw();
+  }
+
+  function draw() {
     commandField.hidden = runs() !== "command";
-    submit.textContent = runs() === "boot" ? "Create" : "Create and start";
+    // Files are for every container; for one that runs a command they are brought later, in its own page.
+    files.element.hidden = runs() !== "boot";
+    submit.textContent = runs() === "boot" && !files.entries ? "Create" : "Create and start";
   }
 
   function settings() {
-    const filled = (entries) => Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== "" && value !== undefined));
-    const number = (value) => (value.trim() === "" ? "" : Number(value.replace(",", ".")));
+    const filled = (entries) => Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== ""));
     return {
       // An image left out is told by the server in its own words, as every other fault is.
       ...filled({ image: image.value.trim(), name: name.value.trim(), user: user.value.trim() }),
@@ -82,7 +98,7 @@ function form(close) {
       tags: words(tags.value),
       env: env.read(),
       ports: ports.read(),
-      resources: filled({ cpus: number(cpus.value), memory: memory.value.trim(), pids: number(pids.value) }),
+      ...limits.read(),
     };
   }
 
@@ -94,17 +110,34 @@ function form(close) {
     errors.textContent = "";
     const known = new Set(store.containers.map((container) => container.cuid));
     try {
-      close({ container: await api.create(settings()), runs: runs() });
+      await bring(await api.create(settings()));
     } catch (error) {
       const made = error.code === "OFFLINE" && (await madeAllTheSame(settings(), known));
-      if (made) return close({ container: made, runs: runs() });
+      if (made) return bring(made);
       errors.textContent = showFaults(element, error).map((fault) => fault.message).join(" ");
       if (errors.textContent && error.hint) errors.textContent += ` ${error.hint}`;
     } finally {
       submit.disabled = false;
     }
   }
+
+  /** Upload the files into what was made, and close. It is there whatever becomes of them. */
+  async function bring(container) {
+    if (runs() !== "boot" || !files.entries) return close({ container, runs: runs() });
+    progress.hidden = false;
+    try {
+      await transfer(container.cuid, "", files.entries, (what, fraction) => drawProgress(label, bar, what, fraction), signal);
+      close({ container, runs: "boot", uploaded: true });
+    } catch (error) {
+      close({ container, runs: "boot", error });
+    }
+  }
   return element;
+}
+
+/** A container's name from that of a folder or an archive: what is not allowed becomes a dash. */
+function nameFrom(name) {
+  return name.replace(/\.zip$/i, "").normalize("NFKD").replace(/[^\w.-]+/g, "-").replace(/^[^a-z\d]+|-+$/gi, "").slice(0, 63);
 }
 
 /** The container of a request whose answer got lost, if it is there: never make a second one unasked. */

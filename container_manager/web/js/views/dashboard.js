@@ -1,12 +1,12 @@
 // The list of all containers: filters in the address, rows that change in place.
 
-import { activity, perform, possible, VERBS } from "../actions.js";
 import { h, reconcile, text } from "../dom.js";
-import { date, since, stateLabel, stateTone, title } from "../format.js";
 import { icon } from "../icons.js";
-import { menu } from "../menu.js";
 import { store } from "../store.js";
+import { takeDrops } from "../upload/take_drops.js";
 import { createContainer } from "./create.js";
+import { emptyState } from "./empty.js";
+import { containerRow } from "./row.js";
 
 const STATUSES = [
   ["running", "Running"],
@@ -14,8 +14,12 @@ const STATUSES = [
   ["restarting", "Restarting"],
   ["exited", "Exited"],
   ["created", "Not started"],
+  ["dead", "Dead"],
+  ["broken", "Broken file"],
 ];
+const statusOf = (container) => (container.problem ? "broken" : container.status);
 const CLOCK_MS = 10_000;
+const MOST_TAGS = 24;
 
 export function dashboard() {
   let filters = { status: "", tag: "", q: "" };
@@ -46,7 +50,7 @@ export function dashboard() {
     const all = store.containers;
     const shown = all.filter((container) => matches(container, filters));
     renderChips(all);
-    reconcile(rows, shown, (container) => container.cuid, row);
+    reconcile(rows, shown, (container) => container.cuid, (container) => containerRow(container, (tag) => go({ tag })));
     text(count, all.length ? (shown.length === all.length ? `${all.length}` : `${shown.length} of ${all.length}`) : "");
     element.classList.toggle("is-empty", !all.length);
     const empty = shown.length ? "" : !store.loaded ? (store.error ? "error" : "loading") : all.length ? "none" : "first";
@@ -58,22 +62,20 @@ export function dashboard() {
   }
 
   function renderChips(all) {
-    const counts = STATUSES.map(([status, label]) => ({ key: status, label, count: all.filter((one) => one.status === status).length }));
+    const counts = STATUSES.map(([status, label]) => ({ key: status, label, count: all.filter((one) => statusOf(one) === status).length }));
     const wanted = counts.filter((chip) => chip.count || chip.key === filters.status);
     reconcile(chips, [{ key: "", label: "All", count: all.length }, ...wanted], (chip) => chip.key, (chip) => chipButton("status", chip.key));
-    const names = [...new Set(all.flatMap((one) => one.tags ?? []))].sort();
-    if (filters.tag && !names.includes(filters.tag)) names.unshift(filters.tag);
-    reconcile(tags, names.slice(0, 24).map((name) => ({ key: name, label: `#${name}` })), (chip) => chip.key, (chip) => chipButton("tag", chip.key));
+    reconcile(tags, tagsOf(all, filters.tag).map((name) => ({ key: name, label: `#${name}` })), (chip) => chip.key, (chip) => chipButton("tag", chip.key));
   }
 
   function chipButton(filter, key) {
-    const label = document.createTextNode("");
+    const label = h("span", { class: "truncate" });
     const number = h("b", {});
     const button = h("button", { type: "button", class: "chip", onclick: () => go({ [filter]: filters[filter] === key ? "" : key }) }, label, number);
     return {
       element: button,
       update(chip) {
-        label.data = chip.label;
+        text(label, chip.label);
         text(number, chip.count === undefined ? "" : String(chip.count));
         number.hidden = chip.count === undefined;
         button.setAttribute("aria-pressed", String(filters[filter] === key));
@@ -81,54 +83,7 @@ export function dashboard() {
     };
   }
 
-  function row(container) {
-    const { cuid } = container;
-    let now = container;
-    const state = h("span", { class: "state" }, h("span", { class: "dot" }), h("span", { class: "word" }));
-    const name = h("a", { class: "row-name truncate", href: `#/c/${cuid}` });
-    const image = h("span", { class: "row-image mono truncate" });
-    const tagList = h("span", { class: "row-tags" });
-    const ports = h("span", { class: "row-ports" });
-    const age = h("span", { class: "row-age soft" });
-    const buttons = h("span", { class: "row-actions" });
-    const bar = h("span", { class: "bar row-bar" }, h("i"));
-    const line = h(
-      "li",
-      { class: "row", dataset: { cuid }, onclick: (event) => event.target.closest("a, button, .menu") || getSelection().toString() || (location.hash = `#/c/${cuid}`) },
-      state,
-      h("span", { class: "row-title" }, name, image),
-      tagList,
-      ports,
-      age,
-      buttons,
-      bar,
-    );
-    buttons.append(
-      actionButton(() => now, 0),
-      actionButton(() => now, 1),
-      menu(`More for ${title(container)}`, () => rowMenu(now)),
-    );
-    return {
-      element: line,
-      update(next) {
-        now = next;
-        const doing = activity(next);
-        state.dataset.tone = doing ? "busy" : stateTone(next);
-        text(state.lastElementChild, doing ? doing.label : stateLabel(next));
-        text(name, title(next));
-        text(image, next.image ?? "");
-        text(age, ageOf(next));
-        age.title = next.started_at ? `Started ${date(next.started_at)}` : `Created ${date(next.created_at)}`;
-        bar.hidden = !doing;
-        bar.toggleAttribute("data-open", doing?.fraction === null);
-        bar.firstElementChild.style.setProperty("--done", doing?.fraction ?? 0);
-        reconcile(tagList, (next.tags ?? []).slice(0, 4), (tag) => tag, (tag) => ({ element: h("button", { type: "button", class: "tag", title: `Only #${tag}`, onclick: () => go({ tag }) }, tag) }));
-        reconcile(ports, portLinks(next), (port) => port.key, (port) => ({ element: port.url ? h("a", { class: "mono", href: port.url, target: "_blank", rel: "noopener", title: port.title }, port.label) : h("span", { class: "mono soft", title: port.title }, port.label) }));
-        for (const button of buttons.querySelectorAll("[data-slot]")) button.redraw();
-      },
-    };
-  }
-
+  takeDrops(element, (files) => createContainer({ files }));
   const unsubscribe = store.subscribe(render);
   const clock = setInterval(render, CLOCK_MS);
   return {
@@ -147,106 +102,20 @@ export function dashboard() {
   };
 }
 
-/** The `slot`-th most likely verb as a button that changes with the state; disabled while something runs. */
-export function actionButton(current, slot, { labelled = false } = {}) {
-  const button = h("button", { type: "button", class: labelled ? "button" : "icon-button", dataset: { slot }, onclick: () => perform(button.dataset.verb, current()) });
-  button.redraw = () => {
-    const container = current();
-    const verb = possible(container)[slot];
-    const busy = activity(container) !== null;
-    button.hidden = !verb;
-    if (!verb) return;
-    button.disabled = busy;
-    if (button.dataset.verb === verb) return;
-    button.dataset.verb = verb;
-    const { label, icon: name } = VERBS[verb];
-    button.title = label;
-    button.setAttribute("aria-label", `${label} ${title(container)}`);
-    button.replaceChildren(icon(name), ...(labelled ? [label] : []));
-  };
-  return button;
-}
-
-function rowMenu(container) {
-  const open = (tab, label, name) => ({ label, icon: name, run: () => (location.hash = `#/c/${container.cuid}/${tab}`) });
-  return [
-    open("logs", "Logs", "logs"),
-    open("terminal", "Terminal", "terminal"),
-    open("files", "Files", "folder"),
-    ...possible(container).slice(2).map((verb) => ({ label: VERBS[verb].label, icon: VERBS[verb].icon, run: () => perform(verb, container) })),
-    { label: "Delete…", icon: "trash", danger: true, run: () => perform("delete", container) },
-  ];
+/** The tags that most containers have, in their order, and the one that is filtered by. */
+function tagsOf(all, chosen) {
+  const counts = new Map();
+  for (const tag of all.flatMap((one) => one.tags)) counts.set(tag, (counts.get(tag) ?? 0) + 1);
+  const most = [...counts.keys()].sort((one, other) => counts.get(other) - counts.get(one)).slice(0, MOST_TAGS);
+  return [...new Set(chosen ? [...most, chosen] : most)].sort();
 }
 
 function matches(container, { status, tag, q }) {
-  if (status && container.status !== status) return false;
+  if (status && statusOf(container) !== status) return false;
   if (tag && !container.tags?.includes(tag)) return false;
   const ports = [...(container.ports ?? []), ...(container.bound_ports ?? [])].map((port) => `:${port.host}`);
   const hay = [container.name, container.cuid, container.image, ...(container.tags ?? []), ...ports].join(" ").toLowerCase();
   return q.toLowerCase().split(/\s+/).every((word) => hay.includes(word));
-}
-
-function ageOf(container) {
-  if (container.status === "running" || container.status === "paused") return `Up ${since(container.started_at)}`;
-  if (container.status === "exited") return `${since(container.finished_at)} ago`;
-  return container.status === "created" ? `Made ${since(container.created_at)} ago` : "";
-}
-
-/** Ports that are bound, as links; else those that will be. */
-export function portLinks(container) {
-  const bound = container.bound_ports?.length > 0;
-  const ports = bound ? oneFamily(container.bound_ports) : (container.ports ?? []);
-  const links = ports.map(({ host, container: inside, protocol }) => ({
-    key: `${bound}${host}-${inside}-${protocol}`,
-    label: host ? `:${host}` : `→${inside}`,
-    title: `${host || "any"} → ${inside}/${protocol}`,
-    url: bound && protocol === "tcp" ? `http://${location.hostname}:${host}/` : null,
-  }));
-  return [...new Map(links.map((link) => [link.key, link])).values()];
-}
-
-/** The engine binds a port for IPv4 and for IPv6, under two numbers when it chose them: one of the two is enough. */
-function oneFamily(ports) {
-  const isIpv6 = (port) => port.host_ip?.includes(":");
-  const first = new Set(ports.filter((port) => !isIpv6(port)).map((port) => `${port.container}/${port.protocol}`));
-  return ports.filter((port) => !isIpv6(port) || !first.has(`${port.container}/${port.protocol}`));
-}
-
-function emptyState(kind, clear) {
-  switch (kind) {
-    case "loading":
-      return [1, 2, 3].map(() => h("div", { class: "row row-ghost", "aria-hidden": "true" }));
-    case "error":
-      return [h("div", { class: "empty" }, icon("alert"), h("h2", {}, store.error.message), h("p", {}, store.error.hint))];
-    case "none":
-      return [
-        h("div", { class: "empty" }, icon("search"), h("h2", {}, "No container matches"), h("p", {}, "Take a filter away to see more."), h("button", { type: "button", class: "button", onclick: clear }, "Show all")),
-      ];
-    case "first":
-      return [firstSteps()];
-    default:
-      return [];
-  }
-}
-
-function firstSteps() {
-  const step = (number, heading, body) => h("li", {}, h("b", {}, number), h("div", {}, h("h3", {}, heading), h("p", {}, body)));
-  return h(
-    "div",
-    { class: "empty empty-first" },
-    icon("box"),
-    h("h2", {}, "Run your first program"),
-    h("p", {}, "A container is one program with its files, its limits and its own terminal. Three steps, or three API calls:"),
-    h(
-      "ol",
-      { class: "steps" },
-      step("1", "Create", "Name an image, such as python:3.12-slim."),
-      step("2", "Drop files", "A folder or zip with a boot.py lands in /app."),
-      step("3", "Start", "Watch its log, type in its terminal."),
-    ),
-    h("button", { type: "button", class: "button button-primary", onclick: () => createContainer() }, icon("plus"), "Create a container"),
-    h("p", {}, h("a", { href: "/docs" }, "Or use the API")),
-  );
 }
 
 /** Up and down move from row to row. */

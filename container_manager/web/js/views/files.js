@@ -15,13 +15,13 @@ const ORDER = { directory: 0, file: 1, link: 1 };
 export function filesPane({ cuid }) {
   let path = ""; // below /app, without a slash at either end
   let entries = null;
-  let more = false;
+  let more = null; // asks for the entries after those that are shown
   let reading = 0;
 
   const crumbs = h("nav", { class: "crumbs mono", "aria-label": "Folder" });
   const list = h("ul", { class: "file-rows", "aria-label": "Files", onkeydown: arrows });
   const empty = h("div", { class: "empty", hidden: true }, icon("folder"), h("h2", {}, "Nothing here yet"), h("p", {}, "Drop your program on this page. A boot.py in /app is what runs; a requirements.txt beside it is installed first."));
-  const rest = h("p", { class: "soft file-rest", hidden: true }, "There are more files in this folder than are shown here.");
+  const rest = h("button", { type: "button", class: "button button-quiet file-rest", hidden: true, onclick: () => load(more) }, icon("down"), "Show more");
   const head = h(
     "div",
     { class: "pane-bar" },
@@ -33,7 +33,7 @@ export function filesPane({ cuid }) {
   );
   const card = h("div", { class: "card file-list" }, head, list, rest, empty);
   const element = h("section", { class: "pane pane-files", "aria-label": "Files of the container" });
-  const zone = dropZone({ cuid, area: element, directory: () => path, done: load });
+  const zone = dropZone({ cuid, area: element, directory: () => path, done: () => load() });
   element.append(zone.element, card);
 
   function action(name, label, run) {
@@ -42,13 +42,14 @@ export function filesPane({ cuid }) {
 
   const join = (name, folder = path) => (folder ? `${folder}/${name}` : name);
 
-  /** Read the folder. The newest request alone is shown. */
-  async function load() {
+  /** Read the folder, or what follows `cursor` in it. The newest request alone is shown. */
+  async function load(cursor = null) {
     const mine = (reading += 1);
     try {
-      const answer = await api.files(cuid, path);
+      const answer = await api.files(cuid, path, cursor);
       if (mine !== reading) return;
-      ({ entries, more } = answer);
+      entries = cursor ? [...entries, ...answer.entries] : answer.entries;
+      more = answer.more;
       draw();
     } catch (error) {
       if (mine !== reading) return;
@@ -81,21 +82,26 @@ export function filesPane({ cuid }) {
     drawHead();
     const sorted = [...entries].sort((a, b) => (ORDER[a.type] ?? 2) - (ORDER[b.type] ?? 2) || a.name.localeCompare(b.name));
     reconcile(list, sorted, (entry) => `${entry.type}:${entry.name}`, row);
-    rest.hidden = !more;
+    rest.hidden = more === null;
     empty.hidden = sorted.length > 0;
     list.hidden = !sorted.length;
   }
 
   function row(first) {
     let entry = first;
-    const open = () => (entry.type === "directory" ? go(join(entry.name)) : entry.type === "file" ? view() : toast("A link", { detail: "Links are not followed here." }));
+    const open = () => {
+      if (entry.type === "directory") go(join(entry.name));
+      else if (entry.type === "file") view();
+      else if (entry.type === "link") toast(`A link to ${entry.target}`, { detail: "Links are not followed here." });
+      else toast("Not a file", { detail: "A pipe, a socket or a device holds nothing that could be shown." });
+    };
     const view = async () => (await openFile(cuid, join(entry.name), entry)) && load();
     const size = h("span", { class: "file-size soft" });
     const time = h("span", { class: "file-time soft" });
     const element = h(
       "li",
       { class: "file-row", dataset: { name: entry.name } },
-      h("button", { type: "button", class: "file-name", onclick: open }, icon(entry.type === "directory" ? "folder" : "file"), h("span", { class: "truncate" }, entry.name)),
+      h("button", { type: "button", class: "file-name", onclick: open }, icon(entry.type === "directory" ? "folder" : "file"), h("span", { class: "truncate", title: entry.name }, entry.name)),
       size,
       time,
       menu(`More for ${entry.name}`, () =>
@@ -113,7 +119,7 @@ export function filesPane({ cuid }) {
       element,
       update(next) {
         entry = next;
-        text(size, entry.type === "file" ? bytes(entry.size) : "");
+        text(size, entry.type === "file" ? bytes(entry.size) : entry.type === "link" ? "link" : "");
         text(time, date(entry.mtime));
       },
     };
@@ -143,8 +149,15 @@ export function filesPane({ cuid }) {
     if (to && to !== from) await change(() => api.moveFile(cuid, from, to.replace(/^\/app\//, "").replace(/^\/+/, "")));
   }
   async function remove(entry) {
-    const body = entry.type === "directory" ? "The folder and everything in it is gone for good." : "It is gone for good.";
-    if (await confirm(`Delete ${entry.name}?`, body, { label: "Delete" })) await change(() => api.removeFile(cuid, join(entry.name)));
+    const where = join(entry.name);
+    let inside = 0;
+    try {
+      if (entry.type === "directory") inside = (await api.files(cuid, where)).entries.length;
+    } catch (error) {
+      return complain(error);
+    }
+    const body = inside ? `Its ${inside === 1 ? "one entry" : `${inside} entries`}, and all that lies below, will be gone for good.` : "It will be gone for good.";
+    if (await confirm(`Delete ${entry.name}?`, body, { label: "Delete" })) await change(() => api.removeFile(cuid, where, { recursive: inside > 0 }));
   }
 
   drawHead();

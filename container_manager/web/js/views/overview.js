@@ -1,17 +1,12 @@
-// What a container is and how it stands, and the dialog that changes it.
+// What a container is and how it stands.
 
 import { perform } from "../actions.js";
-import { api } from "../api.js";
-import { openDialog } from "../dialog.js";
 import { h } from "../dom.js";
-import { clearFaults, field, group, showFaults } from "../forms.js";
-import { date, since, stateLabel } from "../format.js";
+import { date, duration, since, span, stateLabel } from "../format.js";
 import { icon } from "../icons.js";
-import { environmentEditor, portsEditor, words } from "../rows.js";
-import { store } from "../store.js";
-import { toast } from "../toast.js";
 import { usageCard } from "../usage.js";
-import { portLinks } from "./dashboard.js";
+import { edit } from "./edit.js";
+import { portLinks } from "./row.js";
 
 const CLOCK_MS = 10_000;
 const RUNS = { boot: "boot.py", image: "the image’s own command", command: "its command" };
@@ -132,84 +127,18 @@ function setupCard(container) {
   );
 }
 
-function limitsCard({ resources = {} }) {
+function limitsCard({ resources = {}, ttl, idle_timeout: idle, status, started_at: started }) {
   const { cpus, memory, pids } = resources;
-  return card("Limits", null, pairs([["CPUs", cpus ? String(cpus) : "the server’s default"], ["Memory", memory ?? "the server’s default"], ["Processes", pids ? String(pids) : "the server’s default"]]));
-}
-
-/** The dialog that changes the set-up. Only what differs is sent. */
-async function edit(container) {
-  const answer = await openDialog(`Change ${container.name ?? "the container"}`, (close) => editForm(container, close), { wide: true });
-  if (!answer) return;
-  const { applied, ...changed } = answer;
-  store.put(changed);
-  const detail = { recreated: "It was made anew with them and runs again.", next_start: "They take effect at its next start.", unchanged: "Nothing differed." }[applied];
-  toast("Changes saved", { detail });
-}
-
-function editForm(container, close) {
-  const text = (value, more = {}) => h("input", { value: value ?? "", autocomplete: "off", spellcheck: "false", ...more });
-  const { cpus = null, memory = null, pids = null } = container.resources ?? {};
-  const image = text(container.image, { autofocus: true });
-  const tags = text((container.tags ?? []).join(", "));
-  const cpusInput = text(cpus, { inputmode: "decimal" });
-  const memoryInput = text(memory);
-  const pidsInput = text(pids, { inputmode: "numeric" });
-  const env = environmentEditor(container.env);
-  const ports = portsEditor(container.ports);
-  const errors = h("p", { class: "form-error", role: "alert" });
-  const submit = h("button", { type: "submit", class: "button button-primary" }, "Save");
-  const running = container.status === "running" || container.status === "paused";
-  const form = h(
-    "form",
-    { class: "dialog-body", method: "dialog", novalidate: true, onsubmit: send },
-    running && h("div", { class: "note note-warn" }, icon("alert"), h("p", {}, "It is running: saving makes it anew with the changes, which restarts it.")),
-    h("div", { class: "pair" }, field("image", "Image", image), field("tags", "Tags", tags)),
-    group("ports", "Published ports", ports.element, "Leave the server’s port empty to get a free one."),
-    group("env", "Variables", env.element),
-    h("div", { class: "triple" }, field("resources.cpus", "CPUs", cpusInput), field("resources.memory", "Memory", memoryInput), field("resources.pids", "Processes", pidsInput)),
-    errors,
-    h("footer", { class: "dialog-foot" }, h("button", { type: "button", class: "button", onclick: () => close() }, "Cancel"), submit),
+  const left = ttl && status === "running" ? ttl - (Date.now() - Date.parse(started)) / 1000 : 0;
+  return card(
+    "Limits",
+    null,
+    pairs([
+      ["CPUs", cpus ? String(cpus) : "the server’s default"],
+      ["Memory", memory ?? "the server’s default"],
+      ["Processes", pids ? String(pids) : "the server’s default"],
+      ["Stops after", ttl > 0 && `${span(ttl)}${left > 0 ? ` (${duration(left)} left)` : ""}`],
+      ["Stops when idle", idle > 0 && `for ${span(idle)}`],
+    ]),
   );
-
-  function difference() {
-    const change = {};
-    const differs = (one, other) => JSON.stringify(one) !== JSON.stringify(other);
-    if (image.value.trim() !== container.image) change.image = image.value.trim();
-    if (differs(words(tags.value), container.tags)) change.tags = words(tags.value);
-    const listed = ports.read();
-    if (differs(listed, (container.ports ?? []).map(({ host, container: inside, protocol }) => ({ host, container: inside, protocol })))) change.ports = listed;
-    const variables = env.read();
-    const merged = Object.fromEntries(Object.entries(variables).filter(([name, value]) => container.env?.[name] !== value));
-    for (const name of Object.keys(container.env ?? {})) if (!(name in variables)) merged[name] = null;
-    if (Object.keys(merged).length) change.env = merged;
-    const resources = {};
-    const limit = (name, input, before, convert) => input.value.trim() && input.value.trim() !== String(before ?? "") && (resources[name] = convert(input.value.trim()));
-    limit("cpus", cpusInput, cpus, Number);
-    limit("memory", memoryInput, memory, String);
-    limit("pids", pidsInput, pids, Number);
-    if (Object.keys(resources).length) change.resources = resources;
-    return change;
-  }
-
-  async function send(event) {
-    event.preventDefault();
-    if (submit.disabled) return;
-    const change = difference();
-    if (!Object.keys(change).length) return close();
-    submit.disabled = true;
-    submit.textContent = "Saving…";
-    clearFaults(form);
-    errors.textContent = "";
-    try {
-      close(await api.update(container.cuid, change));
-    } catch (error) {
-      errors.textContent = showFaults(form, error).map((fault) => fault.message).join(" ");
-      if (errors.textContent && error.hint) errors.textContent += ` ${error.hint}`;
-    } finally {
-      submit.disabled = false;
-      submit.textContent = "Save";
-    }
-  }
-  return form;
 }

@@ -62,8 +62,7 @@ export function recordingsPane({ cuid }) {
 async function play(cuid, recording) {
   let cast;
   try {
-    const response = await fetch(api.recordingUrl(cuid, recording.name));
-    cast = parseCast(await response.text());
+    cast = parseCast(await (await api.recording(cuid, recording.name)).text());
   } catch (error) {
     return complain(error);
   }

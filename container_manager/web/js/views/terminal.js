@@ -5,12 +5,15 @@ import { api } from "../api.js";
 import { confirm } from "../dialog.js";
 import { h, reconcile, text } from "../dom.js";
 import { icon } from "../icons.js";
+import { menu } from "../menu.js";
 import { connect } from "../terminal/link.js";
 import { openScreen } from "../terminal/screen.js";
 import { touchKeys } from "../terminal/touch_keys.js";
 import { complain, toast } from "../toast.js";
 
-const roleIn = (parameters) => (parameters.get("role") === "observer" ? "observer" : "owner");
+const ROLES = ["owner", "helper", "observer"];
+const roleIn = (parameters) => ROLES.find((role) => role === parameters.get("role")) ?? "owner";
+const LIVE = { owner: "Connected", helper: "Helping", observer: "Watching" };
 const remembered = (cuid) => `session:${cuid}`;
 
 export function terminalPane(first, parameters) {
@@ -31,7 +34,10 @@ export function terminalPane(first, parameters) {
   const button = (name, label, run) => h("button", { type: "button", class: "icon-button", "aria-label": label, title: label, onclick: run }, icon(name));
   const newButton = button("plus", "New shell", () => open({}));
   const recordButton = h("button", { type: "button", class: "button button-small button-quiet record", title: "A new shell that is recorded", onclick: () => open({ record: true }) }, icon("record"), "Record");
-  const shareButton = button("eye", "Copy a link to watch this shell", share);
+  const shareMenu = menu("Share this shell", () => [
+    { label: "Copy a link to watch", icon: "eye", run: () => share("observer", "Whoever opens it sees this shell, and cannot type.") },
+    { label: "Copy a link to type along", icon: "keyboard", run: () => share("helper", "Whoever opens it types into this shell too.") },
+  ], "share");
   const findInput = h("input", { type: "search", placeholder: "Search…", "aria-label": "Search the terminal", hidden: true, oninput: () => find(true), onkeydown: findKey });
   const findButton = button("search", "Search the terminal", toggleFind);
   const endButton = button("close", "End this shell", end);
@@ -40,7 +46,7 @@ export function terminalPane(first, parameters) {
   const element = h(
     "section",
     { class: "pane pane-terminal card", "aria-label": "Terminal" },
-    h("div", { class: "pane-bar" }, pills, newButton, h("span", { class: "spacer" }), findInput, findButton, shareButton, recordButton, status, endButton),
+    h("div", { class: "pane-bar" }, pills, newButton, h("span", { class: "spacer" }), findInput, findButton, shareMenu, recordButton, status, endButton),
     h("div", { class: "screen-frame" }, host, cover),
     touchKeys((keys) => {
       link?.type(keys);
@@ -53,7 +59,7 @@ export function terminalPane(first, parameters) {
   // --- what is shown -----------------------------------------------------------------------------
 
   function render() {
-    const tones = { opening: ["busy", "Connecting…"], live: ["good", role === "observer" ? "Watching" : "Connected"], lost: ["warn", "Reconnecting…"], ended: ["off", "Ended"], refused: ["bad", "Refused"], idle: ["off", ""] };
+    const tones = { opening: ["busy", "Connecting…"], live: ["good", LIVE[role]], lost: ["warn", "Reconnecting…"], ended: ["off", "Ended"], refused: ["bad", "Refused"], idle: ["off", ""] };
     const [tone, word] = tones[phase];
     status.dataset.tone = tone;
     status.hidden = !word;
@@ -62,7 +68,7 @@ export function terminalPane(first, parameters) {
     status.title = why;
     recordButton.setAttribute("aria-pressed", String(Boolean(current?.recording)));
     for (const control of [newButton, recordButton]) control.disabled = !running() || phase === "opening";
-    for (const control of [shareButton, endButton]) control.disabled = !(phase === "live" || phase === "lost");
+    for (const control of [shareMenu.querySelector("button"), endButton]) control.disabled = !(phase === "live" || phase === "lost");
     reconcile(pills, sessions, (session) => session.sid, pill);
     drawCover();
   }
@@ -75,9 +81,11 @@ export function terminalPane(first, parameters) {
       element,
       update(now) {
         text(label, `Shell ${sessions.findIndex((one) => one.sid === now.sid) + 1}`);
-        text(viewers, now.recording ? "●" : "");
-        element.title = `Since ${new Date(now.created_at).toLocaleTimeString()}${now.recording ? ", recorded" : ""}`;
+        const looking = Object.values(now.viewers).reduce((sum, count) => sum + count, 0);
+        text(viewers, [now.recording ? "●" : "", looking > 1 ? `${looking}` : ""].join(" ").trim());
+        element.title = `Since ${new Date(now.created_at).toLocaleTimeString()}, ${looking} ${looking === 1 ? "looks" : "look"} at it${now.recording ? ", recorded" : ""}`;
         element.setAttribute("aria-pressed", String(now.sid === sid));
+        if (now.sid === sid) element.scrollIntoView({ block: "nearest", inline: "nearest" });
       },
     };
   }
@@ -139,7 +147,7 @@ export function terminalPane(first, parameters) {
       if (phase !== "opening") return;
       const known = sessions.find((session) => session.sid === wanted);
       if (known) return attach(known.sid);
-      if (role === "observer") return become("refused", "The shell to watch is not there any more.");
+      if (role !== "owner") return become("refused", "The shell that was shared is not there any more.");
       await open({});
     } catch (error) {
       refuse(error);
@@ -213,13 +221,14 @@ export function terminalPane(first, parameters) {
     }
   }
 
-  async function share() {
-    const url = `${location.origin}/#/c/${cuid}/terminal?session=${sid}&role=observer`;
+  async function share(as, says) {
+    const url = `${location.origin}/#/c/${cuid}/terminal?session=${sid}&role=${as}`;
     try {
       await navigator.clipboard.writeText(url);
-      toast("Link copied", { detail: "Whoever opens it sees this shell, and cannot type." });
+      toast("Link copied", { detail: says });
     } catch {
-      toast("The link to watch this shell", { detail: url });
+      // No clipboard without HTTPS.
+      toast("The link to this shell", { detail: url, tone: "info" });
     }
   }
 
@@ -245,6 +254,10 @@ export function terminalPane(first, parameters) {
     event.preventDefault();
   }
 
+  // Who else looks is told when it is looked for: with each change of this page's own, and on coming back to it.
+  const again = () => phase === "live" && !element.hidden && reload().catch(() => {});
+  addEventListener("focus", again);
+
   if (running()) begin();
   render();
   return {
@@ -264,9 +277,12 @@ export function terminalPane(first, parameters) {
         if (running()) begin();
       }
       resize();
-      if (phase === "live") screen.term.focus();
+      if (phase !== "live") return;
+      screen.term.focus();
+      again();
     },
     destroy() {
+      removeEventListener("focus", again);
       link?.leave();
       screen?.dispose();
     },
