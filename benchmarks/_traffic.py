@@ -36,7 +36,7 @@ ENGINE = {
 }
 """How often each operation that needs the engine comes, relatively."""
 OTHERS = {
-    "list": 14, "state": 18, "show": 8, "create": 6, "delete": 5, "patch": 8, "upload": 8, "cut_upload": 3,
+    "list": 14, "state": 18, "show": 8, "create": 6, "delete": 6, "patch": 8, "upload": 8, "cut_upload": 3,
     "download": 6, "download_zip": 4, "files": 5, "events": 4, "health": 3, "metrics": 1, "refused": 5, "wrong": 8,
 }  # fmt: skip
 """The same for those that do not."""

@@ -3,11 +3,14 @@
 import asyncio
 import shutil
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from container_manager.engine import compose
 from container_manager.engine.aside import Asides
+from container_manager.engine.engine_socket import socket_path
 from container_manager.engine.exec import OUTPUT_LIMIT, Inside
-from container_manager.engine.exec_stream import ExecStream, socket_path
+from container_manager.engine.exec_stream import ExecStream
+from container_manager.engine.log_stream import LogStream
 from container_manager.engine.operations import Operations
 from container_manager.engine.orphans import end_orphans
 from container_manager.engine.pull import PULL_TIMEOUT, Progress, pull
@@ -110,6 +113,10 @@ class Engine(Operations):
     ) -> ExecStream | None:
         """The same as the engine's own stream, which needs no process; None where it cannot be had."""
         return ExecStream(self._socket, cuid, command, env, tty=tty) if self._socket else None
+
+    def log_stream(self, cuid: Cuid, since: datetime | None) -> LogStream | None:
+        """What the container prints from `since` on, until it ends, without a process; None where it cannot be had."""
+        return LogStream(self._socket, cuid, since) if self._socket else None
 
     def logs_argv(
         self,

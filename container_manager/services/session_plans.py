@@ -74,7 +74,10 @@ class SessionCommands:
         return Shell(partial(self._exec, tty=True), size)
 
     def logs(self, since: datetime | None) -> Process:
-        """The app's output from `since` on."""
+        """The app's output from `since` on: by the engine's own stream, or else by a client of it."""
+        stream = self._engine.log_stream(self._cuid, since)
+        if stream is not None:
+            return StreamProcess(stream, self._opening.size or Size())
         moment = since.isoformat() if since is not None else None
         argv = self._engine.logs_argv(self._cuid, tail=None, follow=True, since=moment, timestamps=False)
         return PipeProcess([*_CHANGE_DIRECTORY, *argv], self._engine.environment, takes_input=False)

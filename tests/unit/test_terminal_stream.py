@@ -4,13 +4,16 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container_manager.engine.exec_stream import ExecRefused, ExecStream, socket_path
+from container_manager.engine.engine_socket import EngineRefused, socket_path
+from container_manager.engine.exec_stream import ExecStream
+from container_manager.engine.log_stream import LogStream
 from container_manager.terminal.process import Size
 from container_manager.terminal.stream_process import StreamProcess
 from harness import eventually
@@ -32,7 +35,7 @@ class Exec:
 
     async def open(self) -> socket.socket:
         if self.fails:
-            raise ExecRefused("there is no shell")
+            raise EngineRefused("there is no shell")
         return self._ours
 
     async def resize(self, cols: int, rows: int) -> None:
@@ -41,7 +44,7 @@ class Exec:
 
     async def exit_code(self) -> int:
         if self.fails:
-            raise ExecRefused("no such exec")
+            raise EngineRefused("no such exec")
         return 5
 
     async def says(self, data: bytes) -> None:
@@ -208,3 +211,34 @@ async def test_what_an_engine_may_answer(tmp_path: Path, answer: bytes, words: s
 async def test_an_engine_that_is_away(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         await ExecStream(str(tmp_path / "none"), "c", ["sh"], {}, tty=True).open()
+
+
+@pytest.mark.parametrize(
+    ("tty", "body", "shown"),
+    [
+        (False, b"\x01\0\0\0\0\0\0\x04out\n\x02\0\0\0\0\0\0\x04err\n", {"stdout": b"out\n", "stderr": b"err\n"}),
+        (True, b"\x1b[1mboth\r\n", {"stdout": b"\x1b[1mboth\r\n", "stderr": b""}),
+    ],
+    ids=["frames", "an app with a terminal"],
+)
+async def test_the_log_of_a_container(tmp_path: Path, tty: bool, body: bytes, shown: dict[str, bytes]) -> None:
+    asked: list[bytes] = []
+
+    async def engine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        facts = json.dumps({"Config": {"Tty": tty}}).encode()
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + (body if b"/logs" in asked[-1] else facts))
+        writer.close()
+
+    path = str(tmp_path / "engine.sock")
+    async with await asyncio.start_unix_server(engine, path):
+        since = datetime(2026, 1, 1, 0, 0, 1, 500, tzinfo=UTC)
+        process, found = StreamProcess(LogStream(path, "cuid", since), Size(80, 24)), Shown()
+        await process.start(found)
+        assert await process.wait() == 0
+        await process.close()
+    assert found.data == shown
+    assert asked == [
+        b"GET /containers/cuid/json HTTP/1.0",
+        b"GET /containers/cuid/logs?follow=1&stdout=1&stderr=1&since=1767225601.000500000 HTTP/1.0",
+    ]
