@@ -79,7 +79,7 @@ class Watch:
 
 
 def memory(process: int) -> int:
-    """Bytes that the server and its own helpers take, what they share counted once. The engine's clients do not count."""
+    """Bytes that the server and its helpers take, what they share counted once; not the engine's clients."""
     total = 0
     try:
         if os.readlink(f"/proc/{process}/exe") == os.path.realpath(sys.executable):
