@@ -1,35 +1,42 @@
-"""A shell in a container over a websocket: first prompt, echo and bulk output, against others in the same run.
+"""A shell in a container over a websocket, against ttyd and terminado in the same run; and 500 of them at once.
 
-    python benchmarks/terminal.py [--ttyd PATH] [--terminado PYTHON] [--json FILE]
+    python benchmarks/terminal.py [--ttyd PATH] [--terminado PYTHON] [--many N] [--publish]
 
-ttyd is the program's path, terminado a Python that has it; each is left out when it is not given. All of them run
-the same shell in the same container by `docker compose exec`. Needs a running engine and the image python:3.12-slim.
+ttyd is the program's path, terminado a Python that has it; each is left out when it is not given. docs/performance.md
+says how to build them. All run bash in the same container, the others by `docker-compose exec`; one client, which
+costs next to nothing, types to all, in turns. Needs a running engine and the image python:3.12-slim.
 """
 
 import argparse
 import asyncio
-import base64
 import contextlib
 import json
 import os
+import re
 import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import aiohttp
-from _server import server
+from _report import Comparison, publish, table
+from _server import Server, server
+from _websocket import Websocket
 
 IMAGE = "python:3.12-slim"
+ROUNDS = 3
 PROMPTS = 15
 ECHOES = 1500
-BULK = 60 << 20
 LINE = "0123456789 abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LINES = 900_000
 END = "the-end-of-it"
+PROMPT = b"# "
+OF_ONE_CONTAINER = 50
+"""Shells in each container when many are measured: its standard limit of processes allows ten times as many."""
 
 TERMINADO = """
 import sys, tornado.ioloop, tornado.web
@@ -41,138 +48,194 @@ tornado.ioloop.IOLoop.current().start()
 """
 
 
-class Ours:
-    """`/ws/{cuid}?mode=shell`."""
+class Terminal:
+    """A shell over `/ws/{cuid}`. Its frames are JSON: capital letters stand in none but those that show them."""
 
-    def __init__(self, url: str, headers: dict[str, str]) -> None:
-        self.url, self.headers = url, headers
-        self.protocols: tuple[str, ...] = ()
+    def __init__(self, url: str, *headers: str) -> None:
+        self.socket = Websocket(url, *headers)
 
-    async def begin(self, websocket: aiohttp.ClientWebSocketResponse) -> None:
-        """The size is in the URL."""
-
-    async def type(self, websocket: aiohttp.ClientWebSocketResponse, text: str) -> None:
-        await websocket.send_str(json.dumps({"type": "stdin", "data": text, "encoding": "utf8"}))
-
-    def shown(self, data: Any) -> str:
-        frame = json.loads(data)
-        if frame.get("encoding") == "base64":
-            return base64.b64decode(frame["data"]).decode(errors="replace")
-        return str(frame.get("data", ""))
-
-    def payload(self, data: Any) -> int:
-        """Bytes of output in a message, without the cost of reading it whole."""
-        return len(data) - 45 - data.count("\\n") - data.count("\\r")
+    def type(self, text: str) -> None:
+        self.socket.send(json.dumps({"type": "stdin", "data": text, "encoding": "utf8"}).encode())
 
 
-class Ttyd(Ours):
-    """ttyd's own protocol: a byte that says what it is, then bytes."""
+class Ttyd(Terminal):
+    """The same over ttyd's own protocol: a byte that says what it is, then bytes."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, {})
-        self.protocols = ("tty",)
+        super().__init__(url, "Sec-WebSocket-Protocol: tty")
+        self.socket.send(json.dumps({"AuthToken": "", "columns": 100, "rows": 30}).encode(), binary=True)
 
-    async def begin(self, websocket: aiohttp.ClientWebSocketResponse) -> None:
-        await websocket.send_bytes(json.dumps({"AuthToken": "", "columns": 100, "rows": 30}).encode())
-
-    async def type(self, websocket: aiohttp.ClientWebSocketResponse, text: str) -> None:
-        await websocket.send_bytes(b"0" + text.encode())
-
-    def shown(self, data: Any) -> str:
-        return data[1:].decode(errors="replace") if data[:1] == b"0" else ""
-
-    def payload(self, data: Any) -> int:
-        return len(data) - 1
+    def type(self, text: str) -> None:
+        self.socket.send(b"0" + text.encode(), binary=True)
 
 
-class Terminado(Ours):
-    """terminado's: JSON arrays."""
+class Terminado(Terminal):
+    """The same over terminado's: JSON arrays."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, {})
+        super().__init__(url)
+        self.socket.send(json.dumps(["set_size", 30, 100]).encode())
 
-    async def begin(self, websocket: aiohttp.ClientWebSocketResponse) -> None:
-        await websocket.send_str(json.dumps(["set_size", 30, 100]))
-
-    async def type(self, websocket: aiohttp.ClientWebSocketResponse, text: str) -> None:
-        await websocket.send_str(json.dumps(["stdin", text]))
-
-    def shown(self, data: Any) -> str:
-        kind, *rest = json.loads(data)
-        return rest[0] if kind == "stdout" else ""
-
-    def payload(self, data: Any) -> int:
-        return len(data) - 12 - data.count("\\n") - data.count("\\r")
+    def type(self, text: str) -> None:
+        self.socket.send(json.dumps(["stdin", text]).encode())
 
 
-@contextlib.asynccontextmanager
-async def terminal(way: Ours) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-    async with (
-        aiohttp.ClientSession(headers=way.headers) as session,
-        session.ws_connect(way.url, protocols=way.protocols, max_msg_size=0) as websocket,
-    ):
-        await way.begin(websocket)
-        yield websocket
+Way = Callable[[], Terminal]
 
 
-async def until(way: Ours, websocket: aiohttp.ClientWebSocketResponse, text: str) -> None:
-    """Read until `text` was shown."""
-    shown = ""
-    while text not in shown:
-        message = await websocket.receive(30)
-        assert message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY), message
-        shown = shown[-200:] + way.shown(message.data)
+@contextlib.contextmanager
+def shell(way: Way) -> Iterator[Terminal]:
+    """A shell that shows its prompt."""
+    terminal = way()
+    try:
+        terminal.socket.until(PROMPT)
+        yield terminal
+    finally:
+        terminal.socket.close()
 
 
-async def first_prompt(way: Ours) -> float:
+def first_prompt(way: Way) -> float:
     """ms from the connection's start to the shell's prompt."""
     began = time.perf_counter()
-    async with terminal(way) as websocket:
-        await until(way, websocket, "# ")
+    with shell(way):
         return (time.perf_counter() - began) * 1e3
 
 
-async def echo(way: Ours) -> list[float]:
+def echo(way: Way) -> list[float]:
     """µs from a key to its echo, once for each."""
     taken = []
-    async with terminal(way) as websocket:
-        await until(way, websocket, "# ")
-        await way.type(websocket, "cat > /dev/null\n")
-        await until(way, websocket, "/dev/null")
-        await asyncio.sleep(0.3)
+    with shell(way) as terminal:
+        terminal.type("cat > /dev/null\n")
+        terminal.socket.drain(0.3)
         for number in range(ECHOES):
-            key = chr(ord("a") + number % 26)
+            key = chr(ord("A") + number % 26)
             began = time.perf_counter()
-            await way.type(websocket, key)
-            await until(way, websocket, key)
+            terminal.type(key)
+            terminal.socket.until(key.encode())
             taken.append((time.perf_counter() - began) * 1e6)
             if number % 50 == 49:
-                await way.type(websocket, "\n")
-                await asyncio.sleep(0.01)
-                while True:
-                    with contextlib.suppress(TimeoutError):
-                        await websocket.receive(0.02)
-                        continue
-                    break
+                terminal.type("\n")
+                terminal.socket.drain(0.03)
     return taken
 
 
-async def bulk(way: Ours) -> float:
-    """MB of output a second."""
-    async with terminal(way) as websocket:
-        await until(way, websocket, "# ")
-        command = f"yes '{LINE}' | head -c {BULK}; echo {END[:4]}''{END[4:]}\n"
-        await way.type(websocket, command)
-        received = 0
-        began = 0.0
-        while True:
-            data = (await websocket.receive(60)).data
-            began = began or time.perf_counter()
-            received += way.payload(data)
-            # The marker stands in the last small messages: large ones need not be searched.
-            tail = data[-400:]
-            if (END in tail) if isinstance(tail, str) else (END.encode() in tail):
-                return received / (time.perf_counter() - began) / 1e6
+def bulk(way: Way) -> float:
+    """MB of output a second, as a terminal shows it: a line ends with two characters."""
+    with shell(way) as terminal:
+        terminal.type(f"stty -echo; yes '{LINE}' | head -n {LINES}; echo {END}\n")
+        terminal.socket.until(LINE.encode())
+        began = time.perf_counter()
+        terminal.socket.until(END.encode())
+        return LINES * (len(LINE) + 2) / (time.perf_counter() - began) / 1e6
+
+
+def interrupt(way: Way) -> float:
+    """ms from Ctrl+C in the middle of a flood to the prompt."""
+    with shell(way) as terminal:
+        terminal.type("PS1='pro''mpt> '\n")
+        terminal.socket.until(b"prompt> ")
+        terminal.type(f"yes '{LINE}'\n")
+        began = time.perf_counter()
+        while time.perf_counter() - began < 0.5:
+            terminal.socket.until(LINE.encode())
+        began = time.perf_counter()
+        terminal.type("\x03")
+        terminal.socket.until(b"prompt> ")
+        return (time.perf_counter() - began) * 1e3
+
+
+def measured(ways: dict[str, Way]) -> list[Comparison]:
+    """Every figure of every way; the ways take turns, so that what else the machine does meets all alike."""
+    prompts: dict[str, list[float]] = {name: [] for name in ways}
+    echoes: dict[str, list[float]] = {name: [] for name in ways}
+    bulks: dict[str, list[float]] = {name: [] for name in ways}
+    interrupts: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(PROMPTS):
+        for name, way in ways.items():
+            prompts[name].append(first_prompt(way))
+    for _ in range(ROUNDS):
+        for name, way in ways.items():
+            echoes[name] += echo(way)
+            bulks[name].append(bulk(way))
+            interrupts[name].append(interrupt(way))
+
+    def medians(values: dict[str, list[float]]) -> dict[str, float]:
+        return {name: round(statistics.median(taken), 1) for name, taken in values.items()}
+
+    last = {name: round(sorted(taken)[int(len(taken) * 0.99)], 1) for name, taken in echoes.items()}
+    return [
+        Comparison("first prompt", "ms", medians(prompts), "≤ 1.0 × ttyd"),
+        Comparison("echo of a key, median", "µs", medians(echoes), "≤ 1.0 × ttyd"),
+        Comparison("echo of a key, 99 of 100 within", "µs", last),
+        Comparison("bulk output", "MB/s", medians(bulks), "≥ 1.1 × ttyd"),
+        Comparison("Ctrl+C in a flood, to the prompt", "ms", medians(interrupts), "≤ 500 ms"),
+    ]
+
+
+# --- many ---------------------------------------------------------------------------------------
+
+
+def engines_memory() -> int:
+    """Bytes resident of the engine: its daemons and its helpers for each container."""
+    found = 0
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            text = status.read_text()
+            if re.match(r"Name:\s+(dockerd|containerd\S*)\n", text):
+                found += int(re.search(r"VmRSS:\s+(\d+)", text)[1]) * 1024  # type: ignore[index]
+    return found
+
+
+def containers_memory(cuids: list[str]) -> int:
+    """Bytes that the containers use."""
+    ids = subprocess.run(
+        ["docker", "inspect", "--format", "{{.Id}}", *cuids], check=True, capture_output=True, text=True
+    ).stdout.split()
+    files = [
+        file for id in ids for file in Path("/sys/fs/cgroup").glob(f"**/*{id}*/memory.*")
+        if file.name in ("memory.current", "memory.usage_in_bytes")
+    ]  # fmt: skip
+    assert len(files) == len(ids), files
+    return sum(int(file.read_text()) for file in files)
+
+
+async def many(one: Server, count: int, headers: str) -> list[Comparison]:
+    """What `count` shells that wait for input cost all together."""
+    cuids = []
+    for _ in range(-(-count // OF_ONE_CONTAINER)):
+        cuids.append(await one.create(image=IMAGE, command=["sleep", "1000000"]))
+        await one.act("POST", f"/containers/{cuids[-1]}/start")
+
+    def sizes() -> tuple[int, int, int]:
+        return one.memory(), engines_memory(), containers_memory(cuids)
+
+    def opened(number: int) -> Terminal:
+        url = f"{one.url}/ws/{cuids[number % len(cuids)]}?mode=shell&cols=100&rows=30"
+        terminal = Terminal(url, headers)
+        terminal.socket.until(PROMPT)
+        return terminal
+
+    before, descriptors = sizes(), one.descriptors()
+    with ThreadPoolExecutor(4) as pool:
+        terminals = await asyncio.to_thread(lambda: list(pool.map(opened, range(count))))
+    after = sizes()
+    grown = [round((now - then) / 2**20, 1) for then, now in zip(before, after, strict=True)]
+    opened_descriptors = one.descriptors() - descriptors
+    for terminal in terminals:
+        terminal.socket.close()
+    for cuid in cuids:
+        await one.act("DELETE", f"/containers/{cuid}?force=true")
+    who = "container-manager"
+    return [
+        Comparison(f"{count} idle shells in {len(cuids)} containers, everything", "MiB", {who: sum(grown)}, "≤ 4 GiB"),
+        Comparison("of that the server", "MiB", {who: grown[0]}),
+        Comparison("of that the engine", "MiB", {who: grown[1]}),
+        Comparison("of that the containers, their shells included", "MiB", {who: grown[2]}),
+        Comparison("descriptors of the server, for each", "", {who: round(opened_descriptors / count, 2)}),
+    ]
+
+
+# --- the others ---------------------------------------------------------------------------------
 
 
 def free_port() -> int:
@@ -200,82 +263,48 @@ async def program(*argv: str, port: int) -> AsyncIterator[None]:
         await process.wait()
 
 
-async def measured(ways: dict[str, Ours]) -> dict[str, dict[str, float]]:
-    """Every figure of every way; the ways take turns, so that what else the machine does meets all alike."""
-    prompts: dict[str, list[float]] = {name: [] for name in ways}
-    echoes: dict[str, list[float]] = {name: [] for name in ways}
-    bulks: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(PROMPTS):
-        for name, way in ways.items():
-            prompts[name].append(await first_prompt(way))
-    for _ in range(3):
-        for name, way in ways.items():
-            echoes[name] += await echo(way)
-    for _ in range(3):
-        for name, way in ways.items():
-            bulks[name].append(await bulk(way))
-    return {
-        name: {
-            "first_prompt_ms": round(statistics.median(prompts[name]), 1),
-            "echo_p50_us": round(statistics.median(echoes[name])),
-            "echo_p99_us": round(sorted(echoes[name])[int(len(echoes[name]) * 0.99)]),
-            "bulk_mb_s": round(statistics.median(bulks[name]), 1),
-        }
-        for name in ways
-    }
-
-
-async def many_terminals(url: str, headers: dict[str, str], count: int, memory: Callable[[], int]) -> dict[str, float]:
-    """What `count` idle terminals cost the server itself."""
-    before = memory()
+async def compared(one: Server, headers: str, ttyd: str | None, terminado: str | None) -> list[Comparison]:
+    cuid = await one.create(image=IMAGE, command=["sleep", "1000000"], resources={"cpus": 2, "memory": "1g"})
+    await one.act("POST", f"/containers/{cuid}/start")
+    url = f"{one.url}/ws/{cuid}?mode=shell&cols=100&rows=30"
+    ways: dict[str, Way] = {"container-manager": lambda: Terminal(url, headers)}
+    compose = str(Path(sys.executable).with_name("docker-compose"))
+    command = [compose, "--project-name", cuid, "exec", "--env=TERM=xterm-256color", cuid, "bash"]
     async with contextlib.AsyncExitStack() as stack:
-        way = Ours(url, headers)
-
-        async def open_one() -> None:
-            websocket = await stack.enter_async_context(terminal(way))
-            await until(way, websocket, "# ")
-
-        for _ in range(count // 4):
-            await asyncio.gather(*(open_one() for _ in range(4)))
-        return {"terminals": count, "server_kb_each": round((memory() - before) / count / 1024)}
+        stack.push_async_callback(one.act, "DELETE", f"/containers/{cuid}?force=true")
+        if ttyd:
+            port = free_port()
+            argv = [ttyd, "--port", str(port), "--interface", "127.0.0.1", "--writable", *command]
+            await stack.enter_async_context(program(*argv, port=port))
+            ways["ttyd"] = lambda at=port: Ttyd(f"http://127.0.0.1:{at}/ws")  # type: ignore[misc]
+        if terminado:
+            port = free_port()
+            await stack.enter_async_context(program(terminado, "-c", TERMINADO, str(port), *command, port=port))
+            ways["terminado"] = lambda at=port: Terminado(f"http://127.0.0.1:{at}/ws")  # type: ignore[misc]
+        await asyncio.to_thread(first_prompt, ways["container-manager"])
+        return await asyncio.to_thread(measured, ways)
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ttyd", help="the program")
-    parser.add_argument("--terminado", help="a Python that has it")
-    parser.add_argument("--terminals", type=int, default=28, help="how many at once for the figure of memory")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--ttyd", default=os.environ.get("TTYD"), help="the program; TTYD by default")
+    parser.add_argument(
+        "--terminado", default=os.environ.get("TERMINADO"), help="a Python that has it; TERMINADO by default"
+    )
+    parser.add_argument("--many", type=int, default=500, help="how many at once for the figure of memory; 0: none")
+    parser.add_argument("--publish", action="store_true", help="write the figures into docs/performance.md")
     arguments = parser.parse_args()
+    comparisons: list[Comparison] = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
-        async with server(Path(name)) as one, contextlib.AsyncExitStack() as stack:
-            cuid = await one.create(image=IMAGE, command=["sleep", "1000000"], resources={"cpus": 2, "memory": "1g"})
-            await one.act("POST", f"/containers/{cuid}/start")
-            headers = {"Authorization": str(one.session.headers["Authorization"])}
-            url = f"{one.url}/ws/{cuid}?mode=shell&cols=100&rows=30"
-            ways: dict[str, Ours] = {"container-manager": Ours(url, headers)}
-            compose = str(Path(sys.executable).with_name("docker-compose"))
-            shell = [compose, "--project-name", cuid, "exec", "--env=TERM=xterm-256color", cuid, "bash"]
-            try:
-                if arguments.ttyd:
-                    port = free_port()
-                    argv = [arguments.ttyd, "--port", str(port), "--interface", "127.0.0.1", "--writable", *shell]
-                    await stack.enter_async_context(program(*argv, port=port))
-                    ways["ttyd"] = Ttyd(f"http://127.0.0.1:{port}/ws")
-                if arguments.terminado:
-                    port = free_port()
-                    argv = [arguments.terminado, "-c", TERMINADO, str(port), *shell]
-                    await stack.enter_async_context(program(*argv, port=port))
-                    ways["terminado"] = Terminado(f"http://127.0.0.1:{port}/ws")
-                await first_prompt(ways["container-manager"])
-                memory = await many_terminals(url, headers, arguments.terminals, one.memory)
-                figures: dict[str, Any] = await measured(ways) | {"memory": memory}
-            finally:
-                await one.act("DELETE", f"/containers/{cuid}?force=true")
-    print(json.dumps(figures, indent=2))
-    print(f"{os.cpu_count()} processors", file=sys.stderr)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+        async with server(Path(name), MAX_SESSIONS=OF_ONE_CONTAINER) as one:
+            headers = f"Authorization: {one.session.headers['Authorization']}"
+            if arguments.many:
+                comparisons = await many(one, arguments.many, headers)
+            comparisons = await compared(one, headers, arguments.ttyd, arguments.terminado) + comparisons
+    print(table(comparisons))
+    if arguments.publish:
+        note = "A ratio below 1 is faster where time is measured, above 1 where MB/s are."
+        publish("terminal", "A shell in a container, over a websocket", comparisons, note)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class Socket:
         self._transport: asyncio.Transport = request.transport
         self._loop = asyncio.get_running_loop()
         self._messages = rfc6455.Messages(MAX_FRAME)
-        self._take: Callable[[Message], Awaitable[None]]
+        self._take: Callable[[Message], Awaitable[None] | None]
         self._waiting: deque[Message] = deque()
         self._taking: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
@@ -85,8 +85,11 @@ class Socket:
         self._transport.set_write_buffer_limits(BUFFER_HIGH, BUFFER_LOW)
         return response
 
-    async def listen(self, take: Callable[[Message], Awaitable[None]]) -> None:
-        """Give every text or binary message to `take`, in order, until either side closes or the connection is lost."""
+    async def listen(self, take: Callable[[Message], Awaitable[None] | None]) -> None:
+        """Give every text or binary message to `take`, in order, until either side closes or the connection is lost.
+
+        `take` returns None, or what to wait for before the next.
+        """
         self._take = take
         self._expect_sign()
         try:
@@ -114,7 +117,9 @@ class Socket:
 
     def send(self, frame: bytes) -> bool:
         """Send one text frame. Whether there is room for another."""
-        self._write(TEXT, frame)
+        if self._ending.is_set() or self._transport.is_closing():
+            return True
+        self._transport.write(rfc6455.frame(TEXT, frame))
         return not self._request.protocol.writing_paused
 
     async def room(self) -> None:
@@ -144,10 +149,9 @@ class Socket:
         try:
             for message in self._messages.feed(data):
                 self._waiting.append(message)
-            self._go_on()
+                self._go_on()
         except rfc6455.Broken as error:
             self._broken = True
-            self._go_on()
             self.close(error.code, str(error))
         return False, b""
 
@@ -156,32 +160,41 @@ class Socket:
         self._ending.set()
         self._ended.set()
 
-    def _go_on(self, taken: "asyncio.Task[None] | None" = None) -> None:
-        if taken is not None:
-            self._taking = None
-            self._transport.resume_reading()
+    def _go_on(self) -> None:
         while self._waiting and self._taking is None:
-            task = asyncio.Task(self._handle(self._waiting.popleft()), loop=self._loop, eager_start=True)
-            if not task.done():
+            pending = self._handle(self._waiting.popleft())
+            if pending is not None:
                 # Whoever types faster than it is taken, waits; so does all that comes after it.
-                self._taking = task
                 self._transport.pause_reading()
-                task.add_done_callback(self._go_on)
+                self._taking = asyncio.ensure_future(self._wait(pending))
 
-    async def _handle(self, message: Message) -> None:
+    async def _wait(self, pending: Awaitable[None]) -> None:
+        try:
+            await pending
+        except Exception:
+            self._failed()
+        self._taking = None
+        self._transport.resume_reading()
+        self._go_on()
+
+    def _handle(self, message: Message) -> Awaitable[None] | None:
         opcode, payload = message
         if opcode == CLOSE:
             self._leave(payload)
         elif self._ending.is_set():
-            return
+            return None
         elif opcode == PING:
             self._write(PONG, payload)
         elif opcode != PONG:
             try:
-                await self._take(message)
+                return self._take(message)
             except Exception:
-                log.exception("a frame from a client failed")
-                self.close(_FAILED, "the server failed")
+                self._failed()
+        return None
+
+    def _failed(self) -> None:
+        log.exception("a frame from a client failed")
+        self.close(_FAILED, "the server failed")
 
     def _leave(self, payload: bytes) -> None:
         if not self._ending.is_set():
@@ -213,9 +226,16 @@ class Socket:
 async def serve(socket: Socket, session: Session, viewer: Viewer) -> None:
     """Run `viewer` in `session` until one of them is done with the other."""
 
-    async def take(message: Message) -> None:
+    def take(message: Message) -> Awaitable[None] | None:
         try:
-            await _take(message, session, viewer)
+            pending = _take(message, session, viewer)
+        except AppError as error:
+            return viewer.refuse(error)
+        return None if pending is None else told(pending)
+
+    async def told(pending: Awaitable[None]) -> None:
+        try:
+            await pending
         except AppError as error:
             await viewer.refuse(error)
 
@@ -228,18 +248,20 @@ async def serve(socket: Socket, session: Session, viewer: Viewer) -> None:
     await socket.shut()
 
 
-async def _take(message: Message, session: Session, viewer: Viewer) -> None:
+def _take(message: Message, session: Session, viewer: Viewer) -> Awaitable[None] | None:
     kind, data = message
     if kind == BINARY:
         raise frames.BadFrame.field("type", "Frames are JSON text, this one is binary", code="BAD_FRAME")
     match frames.parse(data):
         case frames.Stdin() as typed:
-            await session.type(viewer, typed.decoded(), eof=typed.eof)
+            if not session.type(viewer, typed.decoded(), eof=typed.eof):
+                return session.drain()
         case frames.Resize() as resized:
             session.resize(viewer, resized.size)
         case frames.Signal(name=name):
-            await session.signal(viewer, name)
+            return session.signal(viewer, name)
         case frames.Close():
             session.close(viewer)
         case frames.Ping():
-            await viewer.reply(frames.PONG)
+            return viewer.reply(frames.PONG)
+    return None

@@ -42,8 +42,7 @@ class Audience:
         self._pause = pause
         self._resume = resume
         self._limit = scrollback
-        self._shown: dict[Stream, Scrollback] = {}
-        self._decoders: dict[Stream, Utf8Decoder] = {}
+        self._streams: dict[Stream, tuple[Scrollback, Utf8Decoder]] = {}
         self._slow: dict[Viewer, asyncio.TimerHandle] = {}
         self._seen = False
 
@@ -55,10 +54,11 @@ class Audience:
 
     def show(self, stream: Stream, data: bytes) -> None:
         """Output for everybody."""
-        if stream not in self._shown:
-            self._shown[stream], self._decoders[stream] = Scrollback(self._limit), Utf8Decoder()
-        self._shown[stream].append(data)
-        chunk = self._decoders[stream].feed(data)
+        if stream not in self._streams:
+            self._streams[stream] = Scrollback(self._limit), Utf8Decoder()
+        shown, decoder = self._streams[stream]
+        shown.append(data)
+        chunk = decoder.feed(data)
         if chunk is not None:
             self._tell(stream, chunk)
 
@@ -78,7 +78,10 @@ class Audience:
                 viewer.offer(frame if viewer is asked else unasking)
         if self.witnesses:
             self.witness("o", chunk.text())
-        self._balance()
+        for viewer in self.viewers:
+            if viewer.full:
+                self._balance()
+                break
 
     def witness(self, kind: Kind, text: str) -> None:
         """Tell the witnesses."""
@@ -87,12 +90,11 @@ class Audience:
 
     def forget(self) -> None:
         """What comes now has nothing to do with what was shown."""
-        self._shown.clear()
-        self._decoders.clear()
+        self._streams.clear()
 
     def join(self, viewer: Viewer) -> None:
         """Show `viewer` what was shown lately, then all that follows."""
-        for stream, shown in self._shown.items():
+        for stream, (shown, _) in self._streams.items():
             # Nobody has answered the queries yet when nobody has seen them.
             data = shown.replay(queries=not self._seen)
             decoder = Utf8Decoder()
@@ -114,7 +116,7 @@ class Audience:
 
     def dismiss(self, code: int, reason: str | None) -> None:
         """The session is over: half characters, the `exit`, then everybody is closed."""
-        for stream, decoder in self._decoders.items():
+        for stream, (_, decoder) in self._streams.items():
             chunk = decoder.flush()
             if chunk is not None:
                 self._tell(stream, chunk)

@@ -15,13 +15,16 @@ INPUT_LOW = 64 << 10
 
 
 class Reader:
-    """Hands what a descriptor yields to `data`, and says `ended` once. Owns the descriptor."""
+    """Hands what a descriptor yields to `data`, and says `ended` once. Owns the descriptor.
+
+    `data` may be exchanged at any time.
+    """
 
     def __init__(self, descriptor: int, data: Callable[[bytes], None], ended: Callable[[], None]) -> None:
         os.set_blocking(descriptor, False)
         self._loop = asyncio.get_running_loop()
         self._descriptor = descriptor
-        self._data = data
+        self.data = data
         self._ended = ended
         self._paused = False
         self._loop.add_reader(descriptor, self._ready)
@@ -50,7 +53,7 @@ class Reader:
             if len(piece) < _MOST_OF_A_TERMINAL:
                 break  # that was all: asking again would only be told so
         if pieces:
-            self._data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            self.data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         if ended:
             self.close()
 
@@ -98,13 +101,23 @@ class Writer:
         self._descriptor = descriptor
         self._flush()
 
-    def write(self, data: bytes) -> None:
-        """Queue `data`. What nobody can read any more is dropped."""
+    def write(self, data: bytes) -> bool:
+        """Write `data` as soon as it is taken; False while `drain` would wait. What nobody can read is dropped."""
         if self._closed or self._finishing:
-            return
+            return True
+        if not self._pending and not self._held and self._descriptor >= 0:
+            # The usual case: a key, and whoever reads it has taken all that came before.
+            try:
+                written = os.write(self._descriptor, data)
+            except OSError:
+                written = 0  # told once more, and heeded, by the flush
+            if written == len(data):
+                return True
+            data = data[written:]
         self._pending += data
         if not self._waiting:
             self._flush()
+        return self._roomy.is_set()
 
     def hold(self) -> None:
         """Write nothing until `release`."""
@@ -169,3 +182,38 @@ class Writer:
         self._closed = True
         self._pending.clear()
         self._roomy.set()
+
+
+class Channels:
+    """What every process does whose input and output are descriptors here."""
+
+    def __init__(self) -> None:
+        self._writer = Writer()
+        self._readers: list[Reader] = []
+
+    def write(self, data: bytes) -> bool:
+        """Give it input; False when no more should follow before `drain` returns."""
+        return self._writer.write(data)
+
+    async def drain(self) -> None:
+        """Wait until most of the input is on its way."""
+        await self._writer.drain()
+
+    def discard_input(self) -> None:
+        """Forget what is not on its way yet."""
+        self._writer.discard()
+
+    def pause(self) -> None:
+        """Stop reading: what it writes to fills up and it waits."""
+        for reader in self._readers:
+            reader.pause()
+
+    def resume(self) -> None:
+        """Read on."""
+        for reader in self._readers:
+            reader.resume()
+
+    def _close_channels(self) -> None:
+        for reader in self._readers:
+            reader.close()
+        self._writer.close()

@@ -3,10 +3,11 @@
 import base64
 import binascii
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
+from pydantic import Field, StringConstraints, TypeAdapter
 from pydantic import ValidationError as PydanticError
 
 from container_manager.errors import ValidationError
@@ -22,7 +23,8 @@ class BadFrame(ValidationError):
     code = "BAD_FRAME"
 
 
-class Stdin(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stdin:
     """Bytes to type. `eof` ends the input after them: ^D on a terminal."""
 
     type: Literal["stdin"]
@@ -40,7 +42,8 @@ class Stdin(BaseModel):
             raise BadFrame.field("data", "data is not base64", code="BAD_FRAME") from None
 
 
-class Resize(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resize:
     """The client's window, in characters."""
 
     type: Literal["resize"]
@@ -53,20 +56,23 @@ class Resize(BaseModel):
         return Size(self.cols, self.rows)
 
 
-class Signal(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
     """A signal for the foreground process group: `INT`, `SIGINT` and `int` are the same."""
 
     type: Literal["signal"]
     name: Annotated[str, StringConstraints(max_length=16)]
 
 
-class Close(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
     """End the session (an owner) or leave it (anybody else)."""
 
     type: Literal["close"]
 
 
-class Ping(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
     """Answered with `pong`."""
 
     type: Literal["ping"]
@@ -79,6 +85,22 @@ _parser: TypeAdapter[ClientFrame] = TypeAdapter(Annotated[ClientFrame, Field(dis
 
 def parse(message: str | bytes) -> ClientFrame:
     """The frame that a client sent. Raises BadFrame with every fault found."""
+    return _typed(message) or _checked(message)
+
+
+def _typed(message: str | bytes) -> Stdin | None:
+    """Nearly every frame is a key: it needs a tenth of the work that a thorough look takes."""
+    try:
+        found = orjson.loads(message)
+    except ValueError:
+        return None
+    if type(found) is dict and len(found) == 3 and found.get("type") == "stdin" and found.get("encoding") == "utf8":
+        data = found.get("data")
+        return Stdin(type="stdin", data=data) if type(data) is str else None
+    return None
+
+
+def _checked(message: str | bytes) -> ClientFrame:
     try:
         return _parser.validate_json(message)
     except PydanticError as error:

@@ -5,19 +5,18 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from container_manager.terminal.channel import Reader, Writer
+from container_manager.terminal.channel import Channels, Reader
 from container_manager.terminal.child import Child
 from container_manager.terminal.process import Output, Size
 
 
-class PipeProcess:
+class PipeProcess(Channels):
     """A process without a terminal. With `takes_input` False it reads from /dev/null."""
 
     def __init__(self, argv: Sequence[str], environment: Mapping[str, str], *, takes_input: bool) -> None:
+        super().__init__()
         self._child = Child(argv, environment)
         self._takes_input = takes_input
-        self._readers: list[Reader] = []
-        self._writer = Writer()
         self._open_streams = 0
         self._empty = asyncio.Event()
 
@@ -55,34 +54,12 @@ class PipeProcess:
         if not self._open_streams:
             self._empty.set()
 
-    def write(self, data: bytes) -> None:
-        """Give it input."""
-        self._writer.write(data)
-
-    async def drain(self) -> None:
-        """Wait until it has read most of its input."""
-        await self._writer.drain()
-
-    def discard_input(self) -> None:
-        """Forget what it has not read yet."""
-        self._writer.discard()
-
     def end_input(self) -> None:
         """Close its stdin after what was written."""
         self._writer.finish()
 
     def resize(self, size: Size) -> None:
         """It has no terminal."""
-
-    def pause(self) -> None:
-        """Stop reading both streams."""
-        for reader in self._readers:
-            reader.pause()
-
-    def resume(self) -> None:
-        """Read both streams again."""
-        for reader in self._readers:
-            reader.resume()
 
     async def wait(self) -> int:
         """Its exit code, once both streams have ended."""
@@ -93,6 +70,4 @@ class PipeProcess:
     async def close(self) -> None:
         """End it and close its pipes."""
         await self._child.end()
-        for reader in self._readers:
-            reader.close()
-        self._writer.close()
+        self._close_channels()

@@ -26,8 +26,8 @@ class Process(Protocol):
     async def start(self, output: Output) -> None:
         """Start it. Raises OSError when there is no such program."""
 
-    def write(self, data: bytes) -> None:
-        """Give it input. Never blocks; see `drain`."""
+    def write(self, data: bytes) -> bool:
+        """Give it input. Never blocks; False when no more should follow before `drain` returns."""
 
     async def drain(self) -> None:
         """Wait until it has taken enough of its input for more to be welcome."""

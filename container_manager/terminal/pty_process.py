@@ -10,7 +10,7 @@ import termios
 import tty
 from collections.abc import Mapping, Sequence
 
-from container_manager.terminal.channel import Reader, Writer
+from container_manager.terminal.channel import Channels, Reader
 from container_manager.terminal.child import Child
 from container_manager.terminal.process import Output, Size
 
@@ -26,7 +26,7 @@ _QUIET = 0.25
 """Seconds without output after which the terminal of an ended process counts as empty, if somebody still holds it."""
 
 
-class PtyProcess:
+class PtyProcess(Channels):
     """A process that leads a session on its own terminal.
 
     `raw` is for a client that passes bytes on to another terminal (an exec in a container): what is typed before
@@ -34,12 +34,11 @@ class PtyProcess:
     """
 
     def __init__(self, argv: Sequence[str], environment: Mapping[str, str], size: Size, *, raw: bool) -> None:
+        super().__init__()
         self._child = Child(argv, environment)
         self._size = size
         self._raw = raw
         self._master = -1
-        self._reader: Reader | None = None
-        self._writer = Writer()
         self._empty = asyncio.Event()
         self._heard = False
         self._quiet: asyncio.TimerHandle | None = None
@@ -81,19 +80,7 @@ class PtyProcess:
             output("stdout", data)
 
         self._writer.open(os.dup(self._master))
-        self._reader = Reader(os.dup(self._master), received, self._empty.set)
-
-    def write(self, data: bytes) -> None:
-        """Type `data`."""
-        self._writer.write(data)
-
-    async def drain(self) -> None:
-        """Wait until the terminal has taken most of what was typed."""
-        await self._writer.drain()
-
-    def discard_input(self) -> None:
-        """Forget what the terminal has not taken yet."""
-        self._writer.discard()
+        self._readers = [Reader(os.dup(self._master), received, self._empty.set)]
 
     def end_input(self) -> None:
         """Type ^D."""
@@ -136,17 +123,11 @@ class PtyProcess:
                 packed = struct.pack("HHHH", size.rows, size.cols, 0, 0)
                 fcntl.ioctl(self._master, termios.TIOCSWINSZ, packed)
 
-    def pause(self) -> None:
-        """Stop reading: the terminal fills up and the process waits."""
-        if self._reader is not None:
-            self._reader.pause()
-
     def resume(self) -> None:
         """Read on."""
-        if self._reader is not None:
-            self._reader.resume()
-            if self._quiet is not None:
-                self._wait_for_quiet()
+        super().resume()
+        if self._quiet is not None:
+            self._wait_for_quiet()
 
     async def wait(self) -> int:
         """Its exit code, once the terminal is empty."""
@@ -161,8 +142,9 @@ class PtyProcess:
         self._quiet = asyncio.get_running_loop().call_later(_QUIET, self._is_quiet)
 
     def _is_quiet(self) -> None:
-        if self._reader is not None and not self._reader.paused:
-            self._reader.close()
+        for reader in self._readers:
+            if not reader.paused:
+                reader.close()
 
     async def close(self) -> None:
         """Hang up, end it, close the terminal."""
@@ -170,9 +152,7 @@ class PtyProcess:
         for timer in (self._quiet, self._settling, *self._reminders):
             if timer is not None:
                 timer.cancel()
-        if self._reader is not None:
-            self._reader.close()
-        self._writer.close()
+        self._close_channels()
         self._close_master()
 
     def _close_master(self) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 
 from container_manager.errors import LimitReached, RoleRefused, StateError, ValidationError
@@ -95,7 +96,7 @@ class Session:
     async def _run(self, process: Process) -> None:
         code, reason = 1, None
         try:
-            await process.start(lambda stream, data: self._hear(process, stream, data))
+            await process.start(partial(self._hear, process))
             if self.audience.paused:
                 process.pause()
             explain = self.plan.explain_preface if self._prefacing else self.plan.explain
@@ -205,21 +206,24 @@ class Session:
 
     # --- what they do ---------------------------------------------------------------------
 
-    async def type(self, viewer: Viewer, data: bytes, *, eof: bool = False) -> None:
-        """Input from `viewer`; `eof` ends the input after it. Waits while the process takes none.
+    def type(self, viewer: Viewer, data: bytes, *, eof: bool = False) -> bool:
+        """Input from `viewer`; `eof` ends the input after it. False when no more should follow before `drain` returns.
 
         Raises RoleRefused, StateError.
         """
         make = self._admit(viewer, "type")
         if self._prefacing:
             self._go_over_to(make(self.size))
-        if data:
-            self.typed += len(data)
-            self._process.write(data)
-            if self.audience.witnesses:
-                self.audience.witness("i", data.decode(errors="replace"))
+        self.typed += len(data)
+        roomy = self._process.write(data) if data else True
+        if data and self.audience.witnesses:
+            self.audience.witness("i", data.decode(errors="replace"))
         if eof:
             self._process.end_input()
+        return roomy
+
+    async def drain(self) -> None:
+        """Wait while the process takes no input."""
         await self._process.drain()
 
     def _go_over_to(self, process: Process) -> None:

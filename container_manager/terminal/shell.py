@@ -42,6 +42,7 @@ class Shell:
         self._size = size
         self._process = make(size)
         self._held = bytearray()
+        self._listens = False
         self._greeted = asyncio.Event()
         self._output: Output | None = None
 
@@ -51,15 +52,16 @@ class Shell:
         await self._process.start(self._received)
 
     def _received(self, stream: Stream, data: bytes) -> None:
-        self._listen()
+        if not self._listens:
+            self._listen()
         if self._output is not None:
             self._output(stream, data)
 
     def _listen(self) -> None:
-        if not self._greeted.is_set():
-            self._greeted.set()
-            self._process.write(bytes(self._held))
-            self._held.clear()
+        self._listens = True
+        self._greeted.set()
+        self._process.write(bytes(self._held))
+        self._held.clear()
 
     async def wait(self) -> int:
         """The exit code of the shell that greeted, or of the last attempt."""
@@ -86,12 +88,12 @@ class Shell:
             # Their own cancellation is a result here; one that is raised is meant for whoever waits for the shell.
             await asyncio.gather(*waiting, return_exceptions=True)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> bool:
         """Type `data`, as soon as somebody listens."""
-        if self._greeted.is_set():
-            self._process.write(data)
-        else:
-            self._held += data
+        if self._listens:
+            return self._process.write(data)
+        self._held += data
+        return len(self._held) <= INPUT_HIGH
 
     async def drain(self) -> None:
         """Wait until most of the input was taken."""

@@ -7,7 +7,7 @@ import socket
 from functools import partial
 from typing import Protocol
 
-from container_manager.terminal.channel import Reader, Writer
+from container_manager.terminal.channel import Channels, Reader
 from container_manager.terminal.process import Output, Size, Stream
 
 _EOF = b"\x04"
@@ -30,18 +30,17 @@ class Exec(Protocol):
         """Its exit code, after its stream has ended."""
 
 
-class StreamProcess:
+class StreamProcess(Channels):
     """An exec with a terminal, or with stdout and stderr told apart by the frames that its stream has."""
 
     def __init__(self, executed: Exec, size: Size) -> None:
+        super().__init__()
         self._exec = executed
         self._size = size
         self._told = size
         """The size that the terminal has, or is about to have."""
         self._heard = False
         self._socket: socket.socket | None = None
-        self._reader: Reader | None = None
-        self._writer = Writer()
         self._frames = bytearray()
         self._resizing: asyncio.Task[None] | None = None
         self._empty = asyncio.Event()
@@ -52,17 +51,17 @@ class StreamProcess:
             self._socket = await self._exec.open()
         except TimeoutError:
             raise OSError("the engine did not start it in time") from None
-        received = partial(self._received if self._exec.tty else self._unframe, output)
+        received = partial(self._first_received if self._exec.tty else self._unframe, output)
         self._writer.open(os.dup(self._socket.fileno()))
-        self._reader = Reader(os.dup(self._socket.fileno()), received, self._empty.set)
+        self._readers = [Reader(os.dup(self._socket.fileno()), received, self._empty.set)]
         if self._exec.tty:
             self._follow_size(first=True)
 
-    def _received(self, output: Output, data: bytes) -> None:
-        if not self._heard:
-            # It has set up its terminal for the size at its start: one that came since must be set after that.
-            self._heard = True
-            self._follow_size()
+    def _first_received(self, output: Output, data: bytes) -> None:
+        # It has set up its terminal for the size at its start: one that came since must be set after that.
+        self._heard = True
+        self._readers[0].data = partial(output, "stdout")
+        self._follow_size()
         output("stdout", data)
 
     def _unframe(self, output: Output, data: bytes) -> None:
@@ -81,18 +80,6 @@ class StreamProcess:
             del self._frames[: _HEADER + length]
             if piece:
                 output(stream, piece)
-
-    def write(self, data: bytes) -> None:
-        """Give it input."""
-        self._writer.write(data)
-
-    async def drain(self) -> None:
-        """Wait until most of the input is on its way."""
-        await self._writer.drain()
-
-    def discard_input(self) -> None:
-        """Forget what is not on its way yet."""
-        self._writer.discard()
 
     def end_input(self) -> None:
         """Type ^D, or close its stdin."""
@@ -130,16 +117,6 @@ class StreamProcess:
         finally:
             self._writer.release()
 
-    def pause(self) -> None:
-        """Stop reading: the engine makes the process wait."""
-        if self._reader is not None:
-            self._reader.pause()
-
-    def resume(self) -> None:
-        """Read on."""
-        if self._reader is not None:
-            self._reader.resume()
-
     async def wait(self) -> int:
         """Its exit code, once its stream has ended."""
         await self._empty.wait()
@@ -153,9 +130,7 @@ class StreamProcess:
         if self._resizing is not None:
             self._resizing.cancel()
             await asyncio.gather(self._resizing, return_exceptions=True)
-        if self._reader is not None:
-            self._reader.close()
-        self._writer.close()
+        self._close_channels()
         if self._socket is not None:
             self._socket.close()
             self._socket = None

@@ -78,6 +78,26 @@ def test_frames_of_the_contract() -> None:
     assert isinstance(frames.parse('{"type":"ping","more":"is ignored"}'), frames.Ping)
 
 
+VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.text(max_size=2), max_size=2)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"type": st.just("stdin")},
+        optional={
+            "data": VALUES,
+            "encoding": st.sampled_from(["utf8", "base64", "", None]),
+            "eof": VALUES,
+            "more": VALUES,
+        },
+    )
+)
+def test_the_quick_look_at_a_key_finds_what_the_thorough_one_does(frame: dict[str, object]) -> None:
+    message = json.dumps(frame)
+    quick = frames._typed(message)
+    assert quick is None or quick == frames._checked(message)
+
+
 @pytest.mark.parametrize("data", ["?", "abc", "é", "YQ==\n"])
 def test_what_is_no_base64_is_a_bad_frame(data: str) -> None:
     frame = frames.parse(json.dumps({"type": "stdin", "data": data, "encoding": "base64"}))
