@@ -21,7 +21,7 @@ from _traffic import Held, Traffic, held, settled
 
 IMAGE = "python:3.12-slim"
 HEADERS = {"Authorization": aiohttp.encode_basic_auth("admin", PASSWORD)}
-WARM_UP = 0.05
+WARM_UP = 0.1
 """Of the operations: those after which everything that is kept for good is there (threads, caches, code)."""
 GRACE = 2
 """SESSION_GRACE: terminals that nobody comes back to are over soon."""
