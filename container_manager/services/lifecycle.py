@@ -155,7 +155,7 @@ class Lifecycle:
         """Make a running container what its file says now. The caller holds the lock."""
         return await self._start(cuid)
 
-    async def follow_up(self, condemned: list[Cuid]) -> None:
+    async def follow_up(self, condemned: list[tuple[Cuid, bool]]) -> None:
         """Finish what a kill has cut off, as soon as the engine lets us; from then on, what is put off. For ever."""
         self._removals.put_off(condemned)
         async with asyncio.TaskGroup() as tasks:

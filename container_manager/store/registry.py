@@ -22,8 +22,9 @@ from container_manager.store.compose_read import parse
 POLL_SECONDS = 1.0
 """How soon a change made by hand is seen."""
 
-DELETING = ".deleting"
-"""A file renamed to end so is a deletion that has begun; it is finished at the next start."""
+DELETING, LEAVING = ".deleting", ".leaving"
+"""A file that ends so marks a deletion that has begun, of all or of all but the container's files. What a kill cuts off
+is finished at the next start."""
 
 _log = logging.getLogger(__name__)
 
@@ -136,14 +137,25 @@ class Registry:
         except FileNotFoundError:
             raise ContainerNotFound(cuid) from None
 
-    async def condemn(self, cuid: Cuid) -> None:
+    async def doom(self, cuid: Cuid, *, keep_files: bool = False) -> None:
+        """The container's removal begins: from now on a kill does not undo it, but `spare` does."""
+        mark = self._mark(cuid, keep_files)
+        # Not synced: a kill leaves it, and it takes no time. A full disk hinders no removal.
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(mark.touch, 0o600)
+
+    async def spare(self, cuid: Cuid) -> None:
+        """Its removal failed: it stays."""
+        await self.finish_removal(cuid)
+
+    async def condemn(self, cuid: Cuid, *, keep_files: bool = False) -> None:
         """Take the container off the list for good; what belonged to it may be removed now, or after a crash."""
-        path = self._layout.compose_file(cuid)
+        path, mark = self._layout.compose_file(cuid), self._mark(cuid, keep_files)
 
         def condemn() -> None:
             # Removed by hand at this moment: then the mark alone is missing.
             with contextlib.suppress(FileNotFoundError):
-                os.rename(path, path.with_suffix(DELETING))
+                os.rename(path, mark)
                 fsync_directory(path.parent)
 
         await asyncio.to_thread(condemn)
@@ -151,18 +163,11 @@ class Registry:
 
     async def finish_removal(self, cuid: Cuid) -> None:
         """The end of what `condemn` began, once what belonged to the container is gone."""
-        await asyncio.to_thread(self._layout.compose_file(cuid).with_suffix(DELETING).unlink, missing_ok=True)
+        for keep_files in (False, True):
+            await asyncio.to_thread(self._mark(cuid, keep_files).unlink, missing_ok=True)
 
-    async def remove(self, cuid: Cuid) -> None:
-        """Remove the file alone."""
-        path = self._layout.compose_file(cuid)
-
-        def remove() -> None:
-            path.unlink(missing_ok=True)
-            fsync_directory(path.parent)
-
-        await asyncio.to_thread(remove)
-        self._forget(cuid)
+    def _mark(self, cuid: Cuid, keep_files: bool) -> Path:
+        return self._layout.compose_file(cuid).with_suffix(LEAVING if keep_files else DELETING)
 
     async def _write(self, cuid: Cuid, text: bytes) -> None:
         named = self._layout.compose_file(cuid)
@@ -177,12 +182,23 @@ class Registry:
 
     # --- following the disk ---------------------------------------------------------------
 
-    async def load(self) -> list[Cuid]:
-        """Read all files at start. Returns the containers whose deletion was cut off."""
-        await asyncio.to_thread(sweep_temporaries, self._layout.compose)
+    async def load(self) -> list[tuple[Cuid, bool]]:
+        """Read all files at start. Returns the containers whose removal was cut off, and whether their files stay."""
+        condemned = await asyncio.to_thread(self._recover)
         await self._scan()
-        names = await asyncio.to_thread(os.listdir, self._layout.compose)
-        return [cuid for name in names if name.endswith(DELETING) and (cuid := parse_cuid(name.removesuffix(DELETING)))]
+        return condemned
+
+    def _recover(self) -> list[tuple[Cuid, bool]]:
+        sweep_temporaries(self._layout.compose)
+        condemned: list[tuple[Cuid, bool]] = []
+        for name in os.listdir(self._layout.compose):
+            stem, suffix = os.path.splitext(name)
+            cuid = parse_cuid(stem)
+            if cuid is not None and suffix in (DELETING, LEAVING):
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(self._layout.compose_file(cuid), self._layout.compose / name)
+                condemned.append((cuid, suffix == LEAVING))
+        return condemned
 
     async def follow(self) -> None:
         """Look for changes made by hand, for ever."""

@@ -73,8 +73,6 @@ class Line:
         await self._change(request, self.known[cuid].files, version)
 
     async def delete(self, http: aiohttp.ClientSession, cuid: str) -> None:
-        # Cut off, it may have ended the container and kept the rest.
-        self.known[cuid].runs.add(False)
         await self._change(http.delete(f"/containers/{cuid}?force=true"), self.known[cuid].exists, False)
 
     async def _change[T](self, request: Any, possible: set[T], to: T) -> None:
@@ -247,6 +245,36 @@ async def test_programs_of_a_killed_server_end_with_the_next_start(tmp_path: Pat
     finally:
         assert await second.end() == 0, second.said
     assert processes_with(marked) == []
+
+
+@pytest.mark.parametrize("keep_files", [False, True], ids=["all", "keep files"])
+async def test_a_deletion_that_a_kill_cuts_off_is_finished(tmp_path: Path, busybox: str, *, keep_files: bool) -> None:
+    data_dir = tmp_path / "data"
+    compose, settings = data_dir / "compose", {**QUICK, "STOP_TIMEOUT": "3"}
+    server = await ServerProcess.serving(data_dir, **settings)
+    try:
+        async with server.client() as http:
+            stubborn = ["sh", "-c", "trap '' TERM; while true; do sleep 0.1; done"]
+            cuid = await created(http, start=True, command=stubborn)
+            await uploaded(http, cuid, {"a.txt": "a"})
+            path = f"/containers/{cuid}?force=true{'&keep_files=true' if keep_files else ''}"
+            deleting = asyncio.ensure_future(http.delete(path))
+            await eventually(lambda: len(list(compose.iterdir())) == 2, what="the mark of its deletion")
+            await server.kill()
+            with contextlib.suppress(*GONE):
+                await deleting
+        server = await ServerProcess.serving(data_dir, **settings)
+        async with server.client() as http:
+            async with http.get(f"/containers/{cuid}") as response:
+                assert response.status == 404
+            await eventually(lambda: not list(compose.iterdir()), what="the end of the deletion")
+        assert at_engine(data_dir) == {}
+        assert (data_dir / "mounts" / cuid / "a.txt").exists() is keep_files
+        assert await server.end() == 0
+    finally:
+        await server.kill()
+        with contextlib.suppress(AssertionError):
+            docker("rm", "--force", cuid)
 
 
 async def test_files_that_are_to_be_kept_outlive_a_kill(tmp_path: Path, busybox: str) -> None:

@@ -72,7 +72,7 @@ async def test_a_name_is_taken_once_and_free_again_after(registry: Registry) -> 
         await registry.add(second)
     assert refused.value.details["owner"] == first.cuid
     assert second.cuid not in registry
-    await registry.remove(first.cuid)
+    await registry.condemn(first.cuid)
     await registry.add(second)
     assert registry.by_name("web").cuid == second.cuid
 
@@ -165,10 +165,27 @@ async def test_a_removal_that_was_cut_off_is_told_at_the_next_start(data_dir: Da
     await registry.add(one)
     await registry.condemn(one.cuid)
     again = opened(data_dir)
-    assert await again.load() == [one.cuid]
+    assert await again.load() == [(one.cuid, False)]
     assert one.cuid not in again
     await again.finish_removal(one.cuid)
     assert await opened(data_dir).load() == []
+
+
+@pytest.mark.parametrize("keep_files", [False, True])
+async def test_a_removal_that_a_kill_cut_off_is_finished_unless_it_had_failed(
+    data_dir: DataDir, registry: Registry, *, keep_files: bool
+) -> None:
+    spared, doomed = spec(), spec()
+    for one in (spared, doomed):
+        await registry.add(one)
+        await registry.doom(one.cuid, keep_files=keep_files)
+    await registry.spare(spared.cuid)
+    assert {one.cuid for one in registry.after()} == {spared.cuid, doomed.cuid}
+    again = opened(data_dir)
+    assert await again.load() == [(doomed.cuid, keep_files)]
+    assert [one.cuid for one in again.after()] == [spared.cuid]
+    await again.finish_removal(doomed.cuid)
+    assert {path.name for path in data_dir.layout.compose.iterdir()} == {f"{spared.cuid}.yml"}
 
 
 async def test_litter_of_a_killed_write_is_swept(data_dir: DataDir, registry: Registry) -> None:
