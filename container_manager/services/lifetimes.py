@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 
 from container_manager.audit import Audit, line
 from container_manager.engine.engine import Engine
+from container_manager.engine.traffic import Mark
 from container_manager.errors import AppError
-from container_manager.models import Actor, ContainerSpec, Cuid, EngineState
-from container_manager.services.lifecycle import Lifecycle
+from container_manager.models import Actor, ContainerSpec, Cuid
+from container_manager.services.lifecycle import ACTIVE, Lifecycle
 from container_manager.services.terminals import Terminals
 from container_manager.store.registry import Registry
 
@@ -23,14 +24,18 @@ _log = logging.getLogger(__name__)
 _SERVER = Actor("container-manager", "")
 
 
+type _Key = tuple[str, datetime | None]
+"""The container at the engine, and when it started: another run has another one."""
+
+
 @dataclass(slots=True)
 class _Run:
-    """One run of a container, from one start to its end. Times are monotonic seconds."""
+    """One run of a container with bounds, from one start to its end. Times are monotonic seconds."""
 
-    state_key: tuple[str, datetime | None]
+    key: _Key
     began: float
     used: float
-    received: int | None = None
+    traffic: Mark | None = None
     warned: bool = False
 
 
@@ -52,7 +57,9 @@ class Lifetimes:
         self._audit = audit
         self._terminals = terminals
         self._clock = clock
+        self._began: dict[Cuid, tuple[_Key, float]] = {}
         self._runs: dict[Cuid, _Run] = {}
+        self._looked = False
 
     def used(self, cuid: str) -> None:
         """Somebody did something with it."""
@@ -69,43 +76,57 @@ class Lifetimes:
 
     async def check(self) -> None:
         """Warn and stop what is due now."""
+        self._note_starts()
         bounded = [spec for spec in self._registry.after() if (spec.ttl or spec.idle_timeout) and not spec.broken]
         for cuid in self._runs.keys() - {spec.cuid for spec in bounded}:
             self._forget(cuid)
         for spec in bounded:
             state = self._engine.states.get(spec.cuid)
-            if state is None or state.status != "running":
+            if state is None or state.status != "running" or spec.cuid not in self._began:
                 self._forget(spec.cuid)
             else:
-                await self._check(spec, self._run_of(spec.cuid, state))
+                await self._check(spec, self._run_of(spec.cuid))
+
+    def _note_starts(self) -> None:
+        """Since when everything runs, bounded or not: bounds may come later.
+
+        By the clock that nobody sets. What ran before this server came is asked of the calendar, once.
+        """
+        now = self._clock()
+        active = {cuid: state for cuid, state in self._engine.states.all.items() if state.status in ACTIVE}
+        for cuid in self._began.keys() - active.keys():
+            del self._began[cuid]
+        for cuid, state in active.items():
+            key = (state.container_id, state.started_at)
+            if cuid not in self._began or self._began[cuid][0] != key:
+                age = 0.0
+                if not self._looked and state.started_at is not None:
+                    age = (datetime.now(UTC) - state.started_at).total_seconds()
+                self._began[cuid] = key, now - max(age, 0.0)
+        self._looked = self._engine.available
 
     def _forget(self, cuid: Cuid) -> None:
         run = self._runs.pop(cuid, None)
         if run is not None:
-            self._engine.traffic.forget(run.state_key[0])
+            self._engine.traffic.forget(run.key[0])
 
-    def _run_of(self, cuid: Cuid, state: EngineState) -> _Run:
-        key = (state.container_id, state.started_at)
+    def _run_of(self, cuid: Cuid) -> _Run:
+        key, began = self._began[cuid]
         run = self._runs.get(cuid)
-        if run is None or run.state_key != key:
+        if run is None or run.key != key:
             self._forget(cuid)
-            now = self._clock()
-            # How long it has run already, when this server came later than its start. Asked of the calendar
-            # once; from then on the clock that nobody sets counts.
-            age = (datetime.now(UTC) - state.started_at).total_seconds() if state.started_at else 0.0
-            run = _Run(key, now - max(age, 0.0), now)
-            self._runs[cuid] = run
+            run = self._runs[cuid] = _Run(key, began, self._clock())
         return run
 
     async def _check(self, spec: ContainerSpec, run: _Run) -> None:
         if spec.idle_timeout:
             if self._terminals.used_at(spec.cuid) > run.used:
                 self.used(spec.cuid)
-            received = await self._engine.traffic.received(run.state_key[0])
-            if received is not None and received != run.received:
-                if run.received is not None:
+            traffic = await self._engine.traffic.mark(run.key[0])
+            if traffic is not None and traffic != run.traffic:
+                if run.traffic is not None:
                     self.used(spec.cuid)
-                run.received = received
+                run.traffic = traffic
         now = self._clock()
         ends = [(run.began + spec.ttl, spec.ttl, "its time is over")] if spec.ttl else []
         ends += [(run.used + spec.idle_timeout, spec.idle_timeout, "nobody used it")] if spec.idle_timeout else []

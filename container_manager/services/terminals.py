@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,9 @@ _ENDS_ITSELF = 3.0
 
 _BEFORE_START = timedelta(seconds=1)
 """The engine takes down when a container has started only after that: its first lines may be a little older."""
+
+_CLOCK_WAS_SET = timedelta(minutes=1)
+"""A start that lies further in the future tells nothing: lines that came since are older by the clock."""
 
 _SHUTDOWN = 8.0
 
@@ -284,6 +287,8 @@ class Terminals:
         """From when on the log belongs to the present run of the container; None: all of it."""
         state = self._engine.states.get(cuid)
         if state is None or state.started_at is None:
+            return None
+        if state.started_at > datetime.now(UTC) + _CLOCK_WAS_SET:
             return None
         since = state.started_at - _BEFORE_START
         ended_at = self._ended_at.get(cuid)

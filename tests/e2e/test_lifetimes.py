@@ -1,11 +1,13 @@
 """Containers that end by themselves: after their time, or unused."""
 
+import asyncio
 import json
 import time
+from typing import Any
 
 from container_manager.api.context import SERVICES
 from container_manager.services.lifetimes import Lifetimes
-from harness import Client, eventually
+from harness import PATIENCE, Client, docker, eventually
 
 
 class Clock:
@@ -49,10 +51,7 @@ async def test_its_terminals_are_warned_before(client: Client) -> None:
         await terminal.receive_json()
         clock.ahead = 4950
         await watcher.check()
-        shown = ""
-        while "This container stops in" not in shown:
-            frame = await terminal.receive_json()
-            shown += frame.get("data", "")
+        await shows(terminal, "This container stops in 50 s: its time is over")
         assert (await client.status(cuid))["status"] == "running"
         clock.ahead = 5001
         await watcher.check()
@@ -77,9 +76,75 @@ async def test_unused_is_stopped_and_used_is_not(client: Client) -> None:
     clock.ahead = 2800
     await watcher.check()
     assert (await client.status(cuid))["status"] == "running"
-    clock.ahead = 4000
+    # What it asks for itself, elsewhere, is no use of it.
+    answered = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"answer\n")
+        writer.close()
+        answered.set()
+
+    gateway = docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}", cuid).strip()
+    async with await asyncio.start_server(answer, gateway) as elsewhere:
+        port = elsewhere.sockets[0].getsockname()[1]
+        await client.exec(cuid, "sh", "-c", f"echo x | nc -w 5 {gateway} {port}")
+        await asyncio.wait_for(answered.wait(), PATIENCE)
+    clock.ahead = 3801
     await watcher.check()
     assert (await client.status(cuid))["status"] == "exited"
+
+
+async def test_what_is_typed_counts_and_an_unused_terminal_is_warned(client: Client) -> None:
+    cuid = await client.run(idle_timeout=1000)
+    clock = Clock()
+    watcher = lifetimes(client, clock)
+    await watcher.check()
+    async with client.websocket(cuid, mode="shell") as terminal:
+        await terminal.send_json({"type": "stdin", "data": "echo he''llo\n", "encoding": "utf8"})
+        await shows(terminal, "hello")
+        clock.ahead = 900
+        await watcher.check()
+        # That it is open is no use; but what came was.
+        clock.ahead = 1850
+        await watcher.check()
+        await shows(terminal, "This container stops in 50 s: nobody used it")
+        assert (await client.status(cuid))["status"] == "running"
+        clock.ahead = 1901
+        await watcher.check()
+        await shows(terminal, "This container stops now: nobody used it")
+    assert (await client.status(cuid))["status"] == "exited"
+
+
+async def test_without_bounds_nothing_ends(client: Client) -> None:
+    cuid = await client.run()
+    configured = await client.call("GET", f"/containers/{cuid}")
+    assert (configured["ttl"], configured["idle_timeout"]) == (0, 0)
+    clock = Clock()
+    watcher = lifetimes(client, clock)
+    await watcher.check()
+    clock.ahead = 1e9
+    await watcher.check()
+    assert (await client.status(cuid))["status"] == "running"
+
+
+async def test_a_bound_that_comes_later_counts_from_the_start(client: Client) -> None:
+    cuid = await client.run()
+    clock = Clock()
+    watcher = lifetimes(client, clock)
+    await watcher.check()
+    clock.ahead = 5000
+    await client.call("PATCH", f"/containers/{cuid}", json={"ttl": 4000})
+    await watcher.check()
+    assert (await client.status(cuid))["status"] == "exited"
+
+
+async def shows(terminal: Any, text: str) -> None:
+    """Read until the terminal has shown `text`."""
+    shown = ""
+    async with asyncio.timeout(PATIENCE):
+        while text not in shown:
+            shown += (await terminal.receive_json()).get("data", "")
 
 
 async def test_bounds_can_be_changed_while_it_runs(client: Client) -> None:
