@@ -48,6 +48,22 @@ def columns(text: str, label: str) -> int:
     return int(found[1])
 
 
+def test_colours_and_search_keep_to_the_policy(visit: Visit, site: Site) -> None:
+    cuid = site.create(PYTHON_IMAGE, command=SLEEP, start=True)
+    page = shell(visit(f"#/c/{cuid}/terminal"))
+    enter(page, r"printf '\033[38;2;255;100;0mor\141nge\033[0m and again or\141nge\n'")
+    coloured = screen(page).get_by_text("orange", exact=True)
+    expect(coloured).to_have_css("color", "rgb(255, 100, 0)")
+
+    page.get_by_role("button", name="Search the terminal").click()
+    page.get_by_role("searchbox", name="Search the terminal").fill("orange")
+    expect(page.locator(".pane-terminal .find-count")).to_have_text("2/2")
+    page.keyboard.press("Enter")
+    expect(page.locator(".pane-terminal .find-count")).to_have_text("1/2")
+    page.keyboard.press("Escape")
+    expect(page.locator(".xterm-helper-textarea")).to_be_focused()
+
+
 def test_a_second_viewer_watches_and_cannot_type(visit: Visit, site: Site) -> None:
     cuid = site.create(PYTHON_IMAGE, command=SLEEP, start=True)
     owner = shell(visit(f"#/c/{cuid}/terminal"))

@@ -4,6 +4,8 @@ import { h, text } from "./dom.js";
 import { icon } from "./icons.js";
 
 const MOST = 2000;
+// A log that floods is searched again this often, and no more.
+const REFRESH_MS = 400;
 
 /** A search field for the children of `lines`. Enter goes on, Shift+Enter back, Escape ends. */
 export function finder(lines) {
@@ -60,10 +62,10 @@ export function finder(lines) {
     refresh() {
       if (!input.value || waiting) return;
       waiting = true;
-      requestAnimationFrame(() => {
+      setTimeout(() => {
         waiting = false;
         search(false);
-      });
+      }, REFRESH_MS);
     },
   };
 }

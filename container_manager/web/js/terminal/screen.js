@@ -38,6 +38,7 @@ const FONT = '"JetBrains Mono", ui-monospace, SFMono-Regular, Menlo, Consolas, "
 // types during a flood shows at once.
 const MOST = 4_000_000;
 const KEPT = 500_000;
+const LEAST_FONT = 7;
 
 /** Open a terminal in `host`. `readOnly` takes no keys. */
 export async function openScreen(host, { readOnly = false, scrollback = 10_000, size = null } = {}) {
@@ -100,6 +101,11 @@ export async function openScreen(host, { readOnly = false, scrollback = 10_000, 
       if (!host.clientWidth || !host.clientHeight) return null;
       fit.fit();
       return { cols: term.cols, rows: term.rows };
+    },
+    /** Draw smaller until its columns fit into `room` pixels, as far as one can still read it. */
+    shrink(room) {
+      const { offsetWidth: wide } = host.querySelector(".xterm-screen");
+      if (wide > room) term.options.fontSize = Math.max(LEAST_FONT, Math.floor((term.options.fontSize * room) / wide));
     },
     reset() {
       waiting.length = 0;

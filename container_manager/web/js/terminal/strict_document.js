@@ -3,6 +3,14 @@
 
 const make = (document, tag, options) => Document.prototype.createElement.call(document, tag, options);
 
+// xterm's rows are made by the page's own document, whatever documentOverride says: 24-bit colours and the marks of a
+// search would not show. An attribute is refused, the same text set through the CSSOM is not.
+const { setAttribute } = Element.prototype;
+Element.prototype.setAttribute = function (name, value) {
+  if (name === "style") this.style.cssText = value;
+  else setAttribute.call(this, name, value);
+};
+
 /** A stand-in for `document`, as xterm's option documentOverride takes it. */
 export function strictDocument(document) {
   return new Proxy(document, {
@@ -27,11 +35,7 @@ export function strictly(work) {
 
 function createElement(document, tag, options) {
   if (tag === "style") return styleElement(document);
-  const element = make(document, tag, options);
-  const setAttribute = element.setAttribute;
-  element.setAttribute = (name, value) =>
-    name === "style" ? void (element.style.cssText = value) : setAttribute.call(element, name, value);
-  return element;
+  return make(document, tag, options);
 }
 
 /** Stands where a <style> would; its text is a constructed sheet until it is removed. */

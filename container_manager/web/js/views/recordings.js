@@ -3,13 +3,15 @@
 import { api } from "../api.js";
 import { confirm, openDialog } from "../dialog.js";
 import { h, reconcile, text } from "../dom.js";
-import { bytes, clock, date } from "../format.js";
+import { bytes, clock, date, duration } from "../format.js";
 import { icon } from "../icons.js";
 import { menu } from "../menu.js";
 import { parseCast, player } from "../player.js";
 import { openScreen } from "../terminal/screen.js";
 import { complain } from "../toast.js";
 import { download } from "./files.js";
+
+const PADDING = 24; // of the player's frame, left and right
 
 export function recordingsPane({ cuid }) {
   const list = h("ul", { class: "file-rows", "aria-label": "Recordings" });
@@ -29,20 +31,25 @@ export function recordingsPane({ cuid }) {
 
   function row(recording) {
     const size = h("span", { class: "file-size soft" });
+    const about = h("span", { class: "file-time soft" });
     return {
       element: h(
         "li",
         { class: "file-row", dataset: { name: recording.name } },
         h("button", { type: "button", class: "file-name", onclick: () => play(cuid, recording) }, icon("play"), h("span", { class: "truncate" }, date(recording.started_at))),
         size,
-        h("span", { class: "file-time soft mono" }, recording.user ?? ""),
+        about,
         menu("More for this recording", () => [
           { label: "Play", icon: "play", run: () => play(cuid, recording) },
           { label: "Download", icon: "download", run: () => download(api.recordingUrl(cuid, recording.name), recording.name) },
           { label: "Delete…", icon: "trash", danger: true, run: () => remove(recording) },
         ]),
       ),
-      update: (now) => text(size, now.live ? "being recorded" : bytes(now.size)),
+      update(now) {
+        const length = duration((Date.parse(now.changed_at) - Date.parse(now.started_at)) / 1000);
+        text(size, bytes(now.size));
+        text(about, [now.live ? "being recorded" : length, now.user].filter(Boolean).join(" · "));
+      },
     };
   }
 
@@ -88,6 +95,8 @@ async function play(cuid, recording) {
   );
   host.closest("dialog").classList.add("dialog-full");
   screen = await openScreen(host, { readOnly: true, scrollback: 5000, size: { cols: cast.width, rows: cast.height } });
+  const room = host.parentElement.clientWidth - PADDING;
+  screen.shrink(room);
   control = player(screen, cast, draw);
   toggle.addEventListener("click", () => (control.playing ? control.pause() : control.play()));
   slider.addEventListener("input", () => control.seek(Number(slider.value)));

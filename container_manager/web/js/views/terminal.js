@@ -8,6 +8,7 @@ import { icon } from "../icons.js";
 import { menu } from "../menu.js";
 import { connect } from "../terminal/link.js";
 import { openScreen } from "../terminal/screen.js";
+import { searchBar } from "../terminal/search_bar.js";
 import { touchKeys } from "../terminal/touch_keys.js";
 import { complain, toast } from "../toast.js";
 
@@ -38,15 +39,14 @@ export function terminalPane(first, parameters) {
     { label: "Copy a link to watch", icon: "eye", run: () => share("observer", "Whoever opens it sees this shell, and cannot type.") },
     { label: "Copy a link to type along", icon: "keyboard", run: () => share("helper", "Whoever opens it types into this shell too.") },
   ], "share");
-  const findInput = h("input", { type: "search", placeholder: "Search…", "aria-label": "Search the terminal", hidden: true, oninput: () => find(true), onkeydown: findKey });
-  const findButton = button("search", "Search the terminal", toggleFind);
+  const search = searchBar();
   const endButton = button("close", "End this shell", end);
   const host = h("div", { class: "screen" });
   const cover = h("div", { class: "empty screen-cover" });
   const element = h(
     "section",
     { class: "pane pane-terminal card", "aria-label": "Terminal" },
-    h("div", { class: "pane-bar" }, pills, newButton, h("span", { class: "spacer" }), findInput, findButton, shareMenu, recordButton, status, endButton),
+    h("div", { class: "pane-bar" }, pills, newButton, h("span", { class: "spacer" }), search.elements, shareMenu, recordButton, status, endButton),
     h("div", { class: "screen-frame" }, host, cover),
     touchKeys((keys) => {
       link?.type(keys);
@@ -119,6 +119,7 @@ export function terminalPane(first, parameters) {
   function theScreen() {
     screenComing ??= openScreen(host).then((made) => {
       screen = made;
+      search.use(made);
       made.term.onData((data) => link?.type(data));
       made.term.onBinary((data) => link?.typeBytes(data));
       new ResizeObserver(() => resize()).observe(host);
@@ -230,28 +231,6 @@ export function terminalPane(first, parameters) {
       // No clipboard without HTTPS.
       toast("The link to this shell", { detail: url, tone: "info" });
     }
-  }
-
-  // --- search ------------------------------------------------------------------------------------
-
-  const MARKS = { decorations: { matchBackground: "#5a4a12", activeMatchBackground: "#c98a12", matchOverviewRuler: "#c98a12", activeMatchColorOverviewRuler: "#ffd98a" } };
-  function find(back) {
-    const options = { ...MARKS, incremental: false };
-    if (!findInput.value) screen?.search.clearDecorations();
-    else if (back) screen?.search.findPrevious(findInput.value, options);
-    else screen?.search.findNext(findInput.value, options);
-  }
-  function toggleFind() {
-    findInput.hidden = !findInput.hidden;
-    if (!findInput.hidden) return findInput.focus();
-    screen?.search.clearDecorations();
-    screen?.term.focus();
-  }
-  function findKey(event) {
-    if (event.key === "Enter") find(!event.shiftKey);
-    else if (event.key === "Escape") toggleFind();
-    else return;
-    event.preventDefault();
   }
 
   // Who else looks is told when it is looked for: with each change of this page's own, and on coming back to it.
