@@ -2,16 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO, Literal
 
+from container_manager.client.resuming import CHUNK, Progress, chunks, upload_resuming
 from container_manager.client.transport import Json, Transport
 
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes moved so far and their total, which is None when nobody knows it."""
-
-_CHUNK = 1 << 18
+LARGE = 16 << 20
+"""Bytes of an archive from which on a broken connection does not begin it anew."""
 
 
 class Files:
@@ -43,11 +42,14 @@ class Files:
     ) -> Json:
         """Unpack the zip file `archive` at `path`: all of it or, if it is refused, nothing.
 
-        "merge" keeps what the archive does not name, "replace" removes it.
+        "merge" keeps what the archive does not name, "replace" removes it. A large one goes on where a connection
+        that breaks has left it.
         """
         source = await asyncio.to_thread(archive.open, "rb")
         try:
             total = os.fstat(source.fileno()).st_size
+            if total >= LARGE:
+                return await upload_resuming(self._transport, cuid, source, path, mode, progress)
             return await self._transport.call(
                 "POST",
                 "containers",
@@ -55,7 +57,7 @@ class Files:
                 "upload-zip",
                 query={"path": path or None, "mode": mode},
                 stream=True,
-                data=_chunks(source, total, progress),
+                data=chunks(source, total, progress),
                 # Refused before the body is sent: wrong credentials cost no upload.
                 expect100=True,
                 headers={"Content-Type": "application/zip", "Content-Length": str(total)},
@@ -101,17 +103,8 @@ class Files:
         query = {"path": path or None}
         async with self._transport.open("GET", "containers", cuid, verb, query=query, stream=True) as response:
             done = 0
-            async for chunk in response.content.iter_chunked(_CHUNK):
+            async for chunk in response.content.iter_chunked(CHUNK):
                 await asyncio.to_thread(to.write, chunk)
                 done += len(chunk)
                 if progress is not None:
                     progress(done, response.content_length)
-
-
-async def _chunks(source: IO[bytes], total: int, progress: Progress | None) -> AsyncIterator[bytes]:
-    done = 0
-    while chunk := await asyncio.to_thread(source.read, _CHUNK):
-        yield chunk
-        done += len(chunk)
-        if progress is not None:
-            progress(done, total)
