@@ -184,7 +184,9 @@ class Socket:
         elif self._ending.is_set():
             return None
         elif opcode == PING:
-            self._write(PONG, payload)
+            # Who reads nothing is not answered without end.
+            if not self._request.protocol.writing_paused:
+                self._write(PONG, payload)
         elif opcode != PONG:
             try:
                 return self._take(message)
