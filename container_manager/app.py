@@ -19,6 +19,7 @@ from container_manager.api.views import Views
 from container_manager.api.web import ASSETS, load_assets
 from container_manager.audit import Audit
 from container_manager.engine.engine import Engine
+from container_manager.engine.turns import arrive
 from container_manager.models import Cuid
 from container_manager.services.accounts import Accounts
 from container_manager.services.boot import Boot
@@ -74,6 +75,7 @@ def build(settings: Settings) -> web.Application:
         terminals=terminals,
         lifetimes=lifetimes,
         used=lifetimes.used,
+        arrived=arrive,
         redeem_ticket=terminals.tickets.redeem,
         events=Events(engine.states),
         usage=Usage(engine, commands),

@@ -64,6 +64,7 @@ def _endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespo
 
 
 async def _run(route: Route, request: web.Request, arguments: dict[str, Any]) -> web.StreamResponse:
+    services_of(request).arrived()
     return _answer(await route.handler(request, **arguments), route)
 
 

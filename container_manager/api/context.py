@@ -61,6 +61,9 @@ class Services:
     redeem_ticket: Callable[[str, str], str | None] = field(default=lambda ticket, cuid: None)
     """The user that a websocket ticket stands for, with the cuid it must be bound to; None refuses it."""
 
+    arrived: Callable[[], None] = field(default=lambda: None)
+    """Called in the task of each change before anything else: from then on it has its place in the engine's queue."""
+
     used: Callable[[str], None] = field(default=lambda cuid: None)
     """Told the cuid of every request that was answered: its container is in use."""
 

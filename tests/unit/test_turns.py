@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from container_manager.engine.turns import Turns
+from container_manager.engine.turns import Turns, arrive
 from container_manager.errors import EngineUnavailable
 
 
@@ -66,6 +66,28 @@ async def test_who_comes_while_a_turn_is_handed_on_does_not_overtake() -> None:
     assert late.began == []
     await guests.end()
     await late.end()
+
+
+async def test_the_place_is_that_of_the_arrival() -> None:
+    turns, served, written = Turns(1, never), [], [asyncio.Event() for _ in range(4)]
+
+    async def request(number: int) -> None:
+        arrive()
+        # As files that are written first: some are quick, some are slow.
+        await written[number].wait()
+        async with turns.take():
+            served.append(number)
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as requests, turns.take():
+        for number in range(4):
+            requests.create_task(request(number))
+        await settle()
+        for number in (3, 1, 2, 0):
+            written[number].set()
+            await settle()
+        assert turns.waiting == 4
+    assert served == [0, 1, 2, 3]
 
 
 async def test_who_leaves_the_queue_takes_no_turn_along() -> None:
