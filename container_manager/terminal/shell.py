@@ -14,14 +14,18 @@ _ATTEMPTS = 3
 _EOF = b"\x04"
 
 # Arguments: columns, rows, and a command for `sh`, or nothing for a shell to type in.
-# Without a UTF-8 locale readline shows "ü" as "\303\274". A history file would lie among the app's files.
-_SCRIPT = """\
-cd /app 2>/dev/null || cd
+# Without a UTF-8 locale readline shows "ü" as "\303\274". A history file would lie among the app's files. A user
+# without an entry in /etc/passwd, as of boot.py apps, has no name: bash says so in every prompt, programs fail over it.
+_SCRIPT = r"""cd /app 2>/dev/null || cd
 stty cols "$1" rows "$2" 2>/dev/null
 export LANG="${LANG:-C.UTF-8}" HISTFILE=
 [ -z "$3" ] || exec sh -c "$3"
-command -v bash >/dev/null 2>&1 && exec bash
-exec sh
+command -v bash >/dev/null 2>&1 || exec sh
+if command -v id >/dev/null 2>&1 && ! id -un >/dev/null 2>&1; then
+    export USER="${USER:-app}"
+    export LOGNAME="${LOGNAME:-$USER}" PROMPT_COMMAND='PS1=${PS1//\\u/$USER}'
+fi
+exec bash
 """
 
 

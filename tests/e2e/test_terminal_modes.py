@@ -1,6 +1,7 @@
 """What `/ws/{cuid}` talks to: the four ways in which clients use it, and the modes they can ask for."""
 
 import asyncio
+import re
 
 import aiohttp
 import pytest
@@ -65,6 +66,17 @@ async def test_a_terminal_with_its_size(client: Client, app: str) -> None:
         assert await screen.end() == (1000, "closed")
         assert not [frame for frame in screen.frames if frame["type"] == "exit"]
     await nothing_left(client, app)
+
+
+async def test_a_user_without_a_name_is_called_app(client: Client, app: str) -> None:
+    async with connected(client, app, mode="shell") as screen:
+        await screen.prompt()
+        assert re.search(r"app@\w+:~\$ ", screen.text), screen.text
+        await screen.type("python3 -c 'import getpass; print(\"I am\", getpass.getuser())'\n")
+        await screen.shows("I am app\r\n")
+        await screen.type("bash\n")
+        await screen.until(lambda seen: seen.text.count("app@") == 3)
+        assert "no name" not in screen.text
 
 
 async def test_a_reader_of_tail_gets_lines_as_they_come(client: Client, app: str) -> None:
