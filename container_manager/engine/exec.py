@@ -107,7 +107,8 @@ class Inside:
     async def signal_foreground(self, cuid: Cuid, mark: str, name: str, *, user: str | None) -> None:
         """Send signal `name` to the foreground process group of the marked terminal; none there is no error."""
         if name not in SIGNALS:
-            raise ValidationError.field("name", f"{name!r} is no signal", name)
+            known = ", ".join(sorted(SIGNALS))
+            raise ValidationError.field("name", f"{name!r} is none of {known}", name, code="UNKNOWN_SIGNAL")
         await self._script(cuid, marks.SIGNAL, mark, name, user=user)
 
     async def _script(self, cuid: Cuid, script: str, mark: str, *words: str, user: str | None) -> Finished | None:
