@@ -21,7 +21,7 @@ MOST_PROCESSES = 4
 """For one archive, however many cores there are: others want some too."""
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from container_manager.store.unpack_process import main; main()"
 _KEPT = ("LD_LIBRARY_PATH", "TZ")
-_LOOK_SECONDS = 0.2
+_LOOK_MILLISECONDS = 200
 _REFUSALS = {"BadZip": BadZip, "NoSpace": NoSpace}
 
 
@@ -76,7 +76,7 @@ def unpack_aside(
                     raise OSError(number, text)
                 case {"done": done}:
                     return Unpacked(**{**done, "skipped": tuple(done["skipped"])})
-        raise IoError("Unpacking ended half-way")
+        raise IoError("The process that unpacked the archive was ended from outside. Nothing was changed")
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -85,13 +85,19 @@ def unpack_aside(
             pass
         process.stdout.close()
         process.wait()
+        # Its helpers fall to the first process of this machine or container, which may be this one.
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-process.pid, 0)
 
 
 def _lines(pipe: int, progress: Progress) -> Iterator[dict[str, Any]]:
     """What is told, line by line. While nothing is, `progress` is called all the same: it may want to end this."""
     rest = b""
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
     while True:
-        while not select.select([pipe], [], [], _LOOK_SECONDS)[0]:
+        while not poll.poll(_LOOK_MILLISECONDS):
             progress(0)
         data = os.read(pipe, 1 << 16)
         if not data:
