@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import errno
 import os
 import resource
@@ -21,11 +22,13 @@ from container_manager.settings import Settings, SettingsError
 _SHARE_OF_REQUESTS = 0.1
 
 _MOST_DESCRIPTORS = 1 << 20
+_PRIORITY = -10
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve with the settings of the environment and `.env`; the exit code is 0 after SIGTERM or Ctrl+C."""
     use_all_descriptors()
+    answer_first()
     try:
         asyncio.run(_serve(Settings.load()))
     except SettingsError as error:
@@ -40,6 +43,18 @@ def use_all_descriptors() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def answer_first() -> None:
+    """Where processors are scarce, the event loop goes before the engine's work and the containers', if it may.
+
+    It needs little, and everybody waits for it. What it starts, threads and processes, has the usual priority. One
+    that was set for this process from outside stays.
+    """
+    if os.getpriority(os.PRIO_PROCESS, 0) == 0:
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+            os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
 
 
 async def _serve(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -108,6 +109,22 @@ def test_a_server_takes_as_many_descriptors_as_it_may():
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout.strip() == "(2000, 2000)"
+
+
+def test_the_event_loop_goes_first_and_what_it_starts_does_not():
+    script = (
+        "import os, subprocess, threading; from container_manager.cli.serve import answer_first\n"
+        "def priority(): print(os.getpriority(os.PRIO_PROCESS, 0), flush=True)\n"
+        "answer_first(); priority(); subprocess.run(['nice'])\n"
+        "thread = threading.Thread(target=priority); thread.start(); thread.join()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.split() == ["-10" if os.geteuid() == 0 else "0", "0", "0"]
+    # Somebody else has decided: it stays so.
+    ended = subprocess.run(
+        ["nice", "-n", "5", sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ended.stdout.split() == ["5", "5", "5"]
 
 
 async def test_the_port():
