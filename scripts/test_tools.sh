@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-need_packages "The test suite" busybox-static curl jq libfaketime p7zip-full unzip zip
+need_packages "The test suite" busybox-static curl jq less libfaketime p7zip-full procps unzip vim-tiny zip
 command -v chromium >/dev/null || need_packages "The browser tests" chromium
 scripts/clients.sh
 scripts/web_vendor.sh

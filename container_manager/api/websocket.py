@@ -173,7 +173,8 @@ class Socket:
             await pending
         except Exception:
             self._failed()
-        self._taking = None
+        finally:
+            self._taking = None
         self._transport.resume_reading()
         self._go_on()
 

@@ -1,8 +1,11 @@
-"""Small images that lack one thing or another, made from this machine's static BusyBox."""
+"""Small images that lack one thing or another, made from this machine's static BusyBox and programs."""
 
 import io
+import re
 import subprocess
 import tarfile
+from collections.abc import Sequence
+from pathlib import Path
 
 from harness import docker
 
@@ -18,8 +21,16 @@ ACCOUNTS = {
 }
 
 
-def make_image(reference: str, applets: str | None = None, *, accounts: bool = True) -> str:
-    """An image with these `applets` (default: all) and a `su` that works, with or without /etc/passwd and its kin."""
+TERMINFO = "/lib/terminfo/x/xterm-256color"
+
+
+def make_image(
+    reference: str, applets: str | None = None, *, accounts: bool = True, programs: Sequence[str] = ()
+) -> str:
+    """An image with these `applets` (default: all) and a `su` that works, with or without /etc/passwd and its kin.
+
+    `programs` of this machine come with the libraries that they need.
+    """
     listed = subprocess.run([BUSYBOX_BINARY, "--list"], capture_output=True, text=True, check=True, timeout=10)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
@@ -36,7 +47,17 @@ def make_image(reference: str, applets: str | None = None, *, accounts: bool = T
         for applet in (applets or listed.stdout).split():
             if applet != "busybox":
                 add(f"bin/{applet}", 0o777, tarfile.SYMTYPE, target="busybox")
+        for file in _with_libraries(programs):
+            add(file.lstrip("/"), 0o755, tarfile.REGTYPE, Path(file).read_bytes())
         for path, (text, mode) in ACCOUNTS.items() if accounts else ():
             add(path, mode, tarfile.REGTYPE, text.encode())
     docker("import", "--change", 'CMD ["sh"]', "-", reference, stdin=buffer.getvalue())
     return reference
+
+
+def _with_libraries(programs: Sequence[str]) -> list[str]:
+    """The programs, every library that they load, and what they know of the terminal."""
+    if not programs:
+        return []
+    told = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=True, timeout=10).stdout
+    return [*programs, *sorted(set(re.findall(r"(/\S+) \(0x", told))), TERMINFO]

@@ -1,6 +1,7 @@
 """A server that is killed ends no session: the next one does."""
 
 import asyncio
+import json
 from pathlib import Path
 
 from processes import ServerProcess
@@ -21,7 +22,7 @@ async def test_what_a_killed_server_left_is_ended_by_the_next(busybox: str, tmp_
             body = {"image": busybox, "command": ["sleep", "1000000"], "start": True}
             async with http.post("/containers", json=body) as answer:
                 cuid = (await answer.json())["cuid"]
-            async with http.ws_connect(f"/ws/{cuid}", params={"mode": "shell"}) as socket:
+            async with http.ws_connect(f"/ws/{cuid}", params={"mode": "shell", "record": "true"}) as socket:
                 await socket.send_json({"type": "stdin", "data": "(trap '' HUP TERM; sleep 979) & sleep 978\n"})
 
                 async def started() -> bool:
@@ -32,6 +33,14 @@ async def test_what_a_killed_server_left_is_ended_by_the_next(busybox: str, tmp_
                 await first.kill()
         assert "sleep 979" in await running(cuid)
         second = await ServerProcess.serving(tmp_path)
+        async with second.client() as http:
+            async with http.get(f"/containers/{cuid}/recordings") as answer:
+                (recorded,) = (await answer.json())["recordings"]
+            assert not recorded["live"]
+            async with http.get(f"/containers/{cuid}/recordings/{recorded['name']}") as answer:
+                header, *events = map(json.loads, (await answer.text()).splitlines())
+        assert header["version"] == 2
+        assert "sleep 978" in "".join(text for _, kind, text in events if kind == "o"), "it plays up to the kill"
 
         async def ended() -> bool:
             text = await running(cuid)
