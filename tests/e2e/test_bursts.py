@@ -27,11 +27,10 @@ async def test_a_burst_is_worked_off_in_its_order(client: Client, busybox: str) 
         answered.append(number)
         assert (await client.status(cuid))["status"] == "running"
 
-    async with asyncio.TaskGroup() as clients:
-        # Nobody's turn comes before all of them have asked.
-        async with services.engine.turns.take():
-            for number in range(COUNT):
-                clients.create_task(start(number))
-                await eventually(lambda expected=number + 1: services.mutations.count == expected)
-            await eventually(lambda: services.engine.turns.waiting == COUNT)
+    # Nobody's turn comes before all of them have asked.
+    async with asyncio.TaskGroup() as clients, services.engine.turns.take():
+        for number in range(COUNT):
+            clients.create_task(start(number))
+            await eventually(lambda expected=number + 1: services.mutations.count == expected)
+        await eventually(lambda: services.engine.turns.waiting == COUNT)
     assert answered == list(range(COUNT))
