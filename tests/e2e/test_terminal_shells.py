@@ -4,6 +4,7 @@ import asyncio
 import base64
 import os
 import time
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -153,7 +154,7 @@ async def test_a_paste_arrives_whole(client: Client, debian: str) -> None:
 async def test_many_resizes_do_no_harm(client: Client, debian: str) -> None:
     async with connected(client, debian, mode="shell") as screen:
         await screen.prompt()
-        for number in range(2000):
+        for number in range(10_000):
             await screen.send(type="resize", cols=40 + number % 100, rows=10 + number % 30)
         await screen.send(type="resize", cols=123, rows=45)
         await screen.send(type="ping")
@@ -212,27 +213,67 @@ async def lost(client: Client, cuid: str, screen: Screen) -> bool:
     return not session["viewers"]
 
 
-async def test_many_sessions_leave_no_descriptor_and_no_process(client: Client, debian: str) -> None:
-    async def once(number: int) -> None:
-        async with connected(client, debian, mode="shell") as screen:
-            if number % 3:
+async def torn(client: Client, cuid: str, number: int) -> None:
+    """Open a session and tear it, each number in another way."""
+    way = number % 8
+    query = {"cmd": "exec sleep 981", "tty": "0"} if way == 6 else {"mode": "logs" if way == 7 else "shell"}
+    async with connected(client, cuid, **query) as screen:
+        match way:
+            case 0:
                 await screen.prompt()
-            if number % 3 == 1:
                 await screen.type("sleep 981 & exit\n")
                 await screen.exit()
-            elif number % 4:
+            case 1:
+                await screen.prompt()
+                await screen.type("yes\n")
+                await screen.until(lambda seen: len(seen.frames) > 5)
+            case 2:
+                await screen.type("setsid sleep 981 &\n")
                 await screen.send(type="close")
                 await screen.end()
+            case 3:
+                await client.call("DELETE", f"/containers/{cuid}/sessions/{screen.sid}")
+                await screen.exit()
+            case 4:
+                async with connected(client, cuid, session=screen.sid, role="helper") as helper:
+                    await helper.type("kill -KILL $$\n")
+                    await screen.exit()
+            case 5:
+                await screen.socket.send_bytes(b"x" * 2_000_000)
+            case 6:
+                await screen.type("x" * 500_000)
+        if screen.socket._response.connection is not None:
+            # Without a word, or in the middle of its good-bye.
+            screen.socket._response.connection.transport.abort()
+        if way == 1:
+            # Nobody looks: the flood would go on at full speed until SESSION_GRACE is over.
+            await client.call("DELETE", f"/containers/{cuid}/sessions/{screen.sid}")
 
-    await once(1)
-    await nothing_left(client, debian)
-    await eventually(lambda: not client_tasks())
-    before = len(os.listdir("/proc/self/fd"))
-    for _ in range(3):
-        await asyncio.gather(*(once(number) for number in range(8)))
-    await nothing_left(client, debian)
-    await eventually(lambda: len(os.listdir("/proc/self/fd")) <= before + 2)
-    assert (await client.call("GET", f"/containers/{debian}/sessions"))["sessions"] == []
+
+async def test_sessions_torn_in_every_way_leave_no_descriptor_and_no_process(client: Client, busybox_app: str) -> None:
+    async def some(first: int, count: int) -> None:
+        for number in range(first, first + count):
+            await torn(client, busybox_app, number)
+
+    async def none() -> bool:
+        for session in (await client.call("GET", f"/containers/{busybox_app}/sessions"))["sessions"]:
+            await client.call("DELETE", f"/containers/{busybox_app}/sessions/{session['sid']}")
+        return not client_tasks()
+
+    await some(0, 8)
+    await eventually(none)
+    await nothing_left(client, busybox_app)
+    descriptors, children = len(os.listdir("/proc/self/fd")), own_children()
+    await asyncio.gather(*(some(first, 8) for first in range(0, 32, 8)))
+    await eventually(none)
+    await nothing_left(client, busybox_app)
+    await eventually(lambda: len(os.listdir("/proc/self/fd")) <= descriptors + 2)
+    await eventually(lambda: own_children() <= children)
+
+
+def own_children() -> int:
+    """Processes that this one has started and not seen the end of."""
+    return sum(len((task / "children").read_text().split()) for task in Path("/proc/self/task").iterdir())
 
 
 def client_tasks() -> list[str]:
