@@ -4,7 +4,6 @@ import stat
 import struct
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from container_manager.errors import BadZip
@@ -53,12 +52,16 @@ class ArchiveEntry(NamedTuple):
         """Whether it is a symbolic link."""
         return self.mode & _KIND == stat.S_IFLNK
 
+    @property
+    def is_directory(self) -> bool:
+        """Whether its mode says that it is a directory; its name may say so too."""
+        return self.mode & _KIND == stat.S_IFDIR
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+
+class Ending(NamedTuple):
     """Where the central directory lies in the file, and what is added to every offset (data before the archive)."""
 
-    count: int
+    entries: int
     start: int
     size: int
     shift: int
@@ -123,13 +126,13 @@ def _wide_ending(file: ArchiveFile, position: int) -> tuple[int, tuple[int, ...]
 
 def read_entries(file: ArchiveFile, ending: Ending, max_entries: int) -> list[ArchiveEntry]:
     """Every entry of the central directory. BadZip for more than `max_entries` and for whatever does not fit."""
-    if ending.count > max_entries:
+    if ending.entries > max_entries:
         raise _broken(f"it has more than {max_entries} entries (MAX_UNPACKED_FILES)")
     entries = []
     names = 0
     buffer, at = b"", 0
     start, end = ending.start, ending.start + ending.size
-    for _ in range(ending.count):
+    for _ in range(ending.entries):
         if at + _LARGEST > len(buffer) and start + len(buffer) < end:
             start += at
             buffer, at = file.read(start, min(end - start, _READ)), 0

@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from urllib.parse import unquote
 
 from container_manager.errors import BadZip
 from container_manager.store.deflate import crc32
@@ -29,6 +28,8 @@ def decode_name(raw: bytes, flags: int, extra: dict[int, bytes]) -> str:
     """An entry's name as text: UTF-8 where it says so or is such, else the PC's old code page 437."""
     if b"\0" in raw:
         raise refused(raw, "has a NUL character in its name")
+    if raw.isascii() and _UNICODE_PATH not in extra:
+        return raw.decode()
     if _OVERLONG.search(raw):
         raise refused(raw, "hides dots or slashes in its name")
     try:
@@ -103,4 +104,7 @@ def _leads_up(path: str) -> bool:
 
 def _folded(path: str) -> str:
     """The path as somebody might read it who decodes too much: percent signs, look-alikes of dot and slash."""
+    # Few archives have such names: its import takes longer than all else here.
+    from urllib.parse import unquote
+
     return unicodedata.normalize("NFKC", unquote(unquote(path))).replace("\\", "/").replace("\u2215", "/")

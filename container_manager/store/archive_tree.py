@@ -1,8 +1,6 @@
 """An archive as the tree that it will become, judged before anything is unpacked."""
 
 import os
-import stat
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from container_manager.errors import BadZip
@@ -12,8 +10,7 @@ from container_manager.store.archive_names import refused, split_name
 from container_manager.store.paths import Parts
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """What one archive may become, and what must be left of the disk. Bytes, but for `entries`."""
 
     unpacked: int
@@ -21,13 +18,15 @@ class Limits:
     free: int
 
 
-@dataclass(slots=True)
 class Folder:
     """A directory of the archive, `entry` when it has one of its own."""
 
-    where: Parts
-    children: dict[str, "Folder | ArchiveEntry"] = field(default_factory=dict)
-    entry: ArchiveEntry | None = None
+    __slots__ = ("children", "entry", "where")
+
+    def __init__(self, where: Parts) -> None:
+        self.where = where
+        self.children: dict[str, Folder | ArchiveEntry] = {}
+        self.entry: ArchiveEntry | None = None
 
 
 class Placed(NamedTuple):
@@ -39,8 +38,7 @@ class Placed(NamedTuple):
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
+class Archive(NamedTuple):
     """A judged archive: its directories, parents first (the first is where all goes), its files in the file's order."""
 
     file: ArchiveFile
@@ -68,7 +66,7 @@ def judge(file: ArchiveFile, limits: Limits) -> Archive:
         if entry.offset + len(entry.raw) + entry.packed + 30 > end:
             raise refused(entry.name, "overlaps what follows it")
         parts, directory = split_name(entry.name, entry.host)
-        directory = directory or stat.S_ISDIR(entry.mode)
+        directory = directory or entry.is_directory
         room -= _add(archive, entry, parts, end, directory)
         if room < 0:
             raise refused(entry.name, "is one too many: MAX_UNPACKED_FILES counts directories too")

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from container_manager.errors import NoSpace
 from container_manager.store import deflate
@@ -24,8 +24,7 @@ Progress = Callable[[int], None]
 """Called with the bytes unpacked since the last call; may raise to end the work."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unpacked:
+class Unpacked(NamedTuple):
     """What came out of an archive. `skipped` are its links, which are not kept."""
 
     files: int

@@ -6,8 +6,8 @@ It lies on the mounts' file system, so that what is ready gets into a mount by a
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from container_manager.store.paths import Parts
 from container_manager.store.tree import DIRECTORY, remove_tree
@@ -21,8 +21,7 @@ DIRECTORY_MODE = 0o755
 FILE_MODE = 0o644
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """One private directory, gone when its `with` block ends."""
 
     descriptor: int

@@ -4,14 +4,13 @@ Its job comes as one line of JSON on stdin; how far it is and how it ends goes o
 is `unpacking`.
 """
 
+import _thread
 import gc
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any, NoReturn
 
 from container_manager.errors import BadZip, NoSpace
@@ -36,7 +35,7 @@ def main() -> None:
     end_with_parent()
     line = sys.stdin.readline()
     if line and os.getppid() == (job := json.loads(line))["server"]:
-        sys.exit(_told(lambda: tell(done=asdict(_unpack(job)))))
+        sys.exit(_told(lambda: tell(done=_unpack(job)._asdict())))
 
 
 def tell(**values: Any) -> None:
@@ -58,7 +57,7 @@ def _told(work: Callable[[], None]) -> int:
 
 
 def _unpack(job: dict[str, Any]) -> Unpacked:
-    source, into, limits = job["archive"], job["into"], Limits(**job["limits"])
+    source, into, limits = job["archive"], job["into"], Limits(*job["limits"])
     owner: Owner = (job["owner"][0], job["owner"][1])
     archive = judge(ArchiveFile(source), limits)
     tell(total=archive.size)
@@ -70,10 +69,7 @@ def _unpack(job: dict[str, Any]) -> Unpacked:
             # What is created is right at once, which spares two calls for every file.
             os.umask(0)
             to_give = None
-    syncing = _fork(lambda: _keep_syncing(into))
     _share_out(archive, into, to_give, job["processes"])
-    os.kill(syncing, signal.SIGKILL)
-    os.waitpid(syncing, 0)
     if job["discard"]:
         # It has been read for the last time: what is not on the disk yet need not get there.
         os.ftruncate(source, 0)
@@ -95,6 +91,7 @@ def _share_out(archive: Archive, into: int, to_give: Owner | None, processes: in
         progress.tell()
 
     helpers = [_fork(take) for _ in range(processes - 1)]
+    _thread.start_new_thread(_keep_syncing, (into,))
     take()
     codes = [os.waitpid(helper, 0)[1] for helper in helpers]
     if any(codes):
@@ -134,7 +131,7 @@ class _Progress:
 
 
 def _keep_syncing(into: int) -> NoReturn:
-    """Have the disk work while there is more to unpack: less is left to wait for at the end."""
+    """Have the disk work while there is more to unpack: less is left to wait for at the end. In a thread of its own."""
     while True:
         time.sleep(_PAUSE_SECONDS)
         sync_filesystem(into)

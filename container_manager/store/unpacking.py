@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,7 @@ def unpack_aside(
         "archive": descriptor,
         "into": into,
         "owner": owner,
-        "limits": asdict(limits),
+        "limits": limits,
         "processes": min(len(os.sched_getaffinity(0)), MOST_PROCESSES),
         "discard": discard,
     }
