@@ -235,6 +235,7 @@ class Lifecycle:
         keys = await asyncio.to_thread(self._boot.keys, spec) if runs == "boot" else {}
 
         def change(editor: Editor) -> None:
+            editor.set_identity(cuid)
             editor.set_runs(runs, keys)
             editor.set_network(self._settings.network)
 

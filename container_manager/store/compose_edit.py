@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from container_manager.errors import ComposeFileBroken
-from container_manager.models import NETWORKS, Cuid, PortMapping, Resources, Runs, Volume
+from container_manager.models import LABEL, NETWORKS, Cuid, PortMapping, Resources, Runs, Volume
 from container_manager.store.compose_file import EXTENSION, lifetimes, port_line, set_network, volume_entry
 from container_manager.store.compose_read import (
     VARIABLE,
@@ -30,6 +30,19 @@ class Editor:
         extension = document.get(EXTENSION)
         self.extension: dict[str, Any] = extension if isinstance(extension, dict) else {}
         document[EXTENSION] = self.extension
+
+    def set_identity(self, cuid: Cuid) -> None:
+        """Name and label by which the container is found at the engine, whatever was written there by hand."""
+        self.service["container_name"] = str(cuid)
+        labels = self.service.get("labels")
+        if isinstance(labels, list):
+            if f"{LABEL}={cuid}" not in labels:
+                labels[:] = [label for label in labels if str(label).partition("=")[0] != LABEL]
+                labels.append(f"{LABEL}={cuid}")
+        elif isinstance(labels, dict):
+            labels[LABEL] = str(cuid)
+        else:
+            self.service["labels"] = {LABEL: str(cuid)}
 
     def set_image(self, image: str) -> None:
         """Another image."""

@@ -4,6 +4,7 @@ import shutil
 import uuid
 from pathlib import Path
 
+from container_manager.models import new_cuid
 from harness import Client, docker, eventually
 
 ODD = """\
@@ -55,6 +56,22 @@ async def test_an_odd_file_works_and_keeps_what_is_its_own(client: Client) -> No
     seen_inside = (await client.exec(cuid, "env"))["stdout"]
     assert "KEPT=$HOME\n" in seen_inside
     assert "OTHER=2\n" in seen_inside
+    await client.delete(cuid)
+
+
+async def test_a_file_of_a_few_lines_is_a_container(client: Client) -> None:
+    """What finds it at the engine is put right: nobody need know of it."""
+    cuid = new_cuid()
+    path = file_of(client, cuid)
+    path.write_text(
+        f"services:\n  {cuid}:\n    image: tests-busybox:latest\n    container_name: mine  # by hand\n"
+        "    command: sleep 1000000\n    labels: {mine: yes}\n    pids_limit: 100\n    mem_limit: 64m\n"
+    )
+    await eventually(lambda: listed(client, cuid), what="its row")
+    client.created.append(cuid)
+    assert (await client.act(cuid, "start"))["status"] == "running"
+    assert (await client.exec(cuid, "sh", "-c", "echo inside"))["stdout"] == "inside\n"
+    assert "# by hand" in path.read_text()
     await client.delete(cuid)
 
 

@@ -11,6 +11,7 @@ import pytest_asyncio
 from processes import processes_with
 from sick_engine import OwnEngine
 
+from container_manager.api.context import SERVICES
 from container_manager.engine.orphans import mark
 from container_manager.settings import Settings
 from harness import BUSYBOX, Client, eventually, make_settings, serve
@@ -227,8 +228,13 @@ async def test_an_engine_that_is_slow_refuses_or_does_what_it_is_asked(client: C
     await no_program_is_left(client)
 
 
-async def test_an_engine_that_hangs_is_noticed_though_nobody_asks_it(client: Client, sick: OwnEngine) -> None:
+async def test_an_engine_that_hangs_is_noticed_though_nobody_asks_it(
+    client: Client, sick: OwnEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cuid = await client.run()
+    monkeypatch.setattr(client.app[SERVICES].engine._follower, "_interval", 1.0)
+    # One look begins the shorter interval.
+    client.app[SERVICES].engine._follower.doubt()
     sick.send(signal.SIGSTOP)
     try:
         assert await told_on_healthz(client) > 0

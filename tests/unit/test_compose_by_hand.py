@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from container_manager.errors import ComposeFileBroken
-from container_manager.models import PortMapping, Resources, new_cuid
+from container_manager.models import LABEL, PortMapping, Resources, new_cuid
 from container_manager.store.compose_edit import Editor, edited
 from container_manager.store.compose_read import parse
 from container_manager.store.yaml_text import load
@@ -19,6 +19,7 @@ CUID = new_cuid()
 
 def everything(editor: Editor) -> None:
     """Each change that the API makes."""
+    editor.set_identity(CUID)
     editor.set_image("busybox:2")
     editor.merge_env({"A": None, "B": "$2\n"})
     editor.set_tags(("t",))
@@ -32,9 +33,12 @@ def everything(editor: Editor) -> None:
 
 def holds_everything(text: bytes) -> bool:
     spec = parse(CUID, text)
-    environment = load(text)["services"][CUID]["environment"]
+    service = load(text)["services"][CUID]
+    environment, labels = service["environment"], service["labels"]
     return (
-        (spec.image, spec.env["B"], spec.tags, spec.resources.memory) == ("busybox:2", "$2\n", ("t",), "2g")
+        service["container_name"] == CUID
+        and (labels.count(f"{LABEL}={CUID}") == 1 if isinstance(labels, list) else labels[LABEL] == CUID)
+        and (spec.image, spec.env["B"], spec.tags, spec.resources.memory) == ("busybox:2", "$2\n", ("t",), "2g")
         and "A" not in spec.env
         and (spec.ports, spec.ttl, spec.runs) == ((PortMapping(3, 4, host_ip="0.0.0.0"),), 5, "boot")
         and ("HOME=/app" in environment if isinstance(environment, list) else environment["HOME"] == "/app")
@@ -65,6 +69,9 @@ services:
     "a list of variables": """
 services:
   CUID:
+    labels:
+    - container-manager.cuid=another # ~
+    - mine=1
     environment:
     - A=1  # ~
     # of C
@@ -165,7 +172,7 @@ services:
     image: a # ~
     environment: {A: 1, C: $$x} # ~
     volumes: ['/host:/data:ro'] # ~
-    labels: {x: y}
+    extra_hosts: {x: y}
 """,
     "nothing but its name yet": """
 x-container-manager: # ~

@@ -141,7 +141,10 @@ async def test_what_is_no_file_is_told_once_on_its_container_alone(data_dir: Dat
     }
 
 
-async def test_the_follower_sees_files_come_change_and_go(data_dir: DataDir, registry: Registry) -> None:
+async def test_the_follower_sees_files_come_change_and_go(
+    data_dir: DataDir, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("container_manager.store.registry.POLL_SECONDS", 0.05)
     told: asyncio.Queue[str] = asyncio.Queue()
     registry.on_change(told.put_nowait)
     follower = asyncio.create_task(registry.follow())
