@@ -305,7 +305,9 @@ async def compared(one: Server, headers: str, ttyd: str | None, terminado: str |
         stack.push_async_callback(one.act, "DELETE", f"/containers/{cuid}?force=true")
         if ttyd:
             port = free_port()
-            argv = [ttyd, "--port", str(port), "--interface", "127.0.0.1", "--writable", *command]
+            # The client answers no pings.
+            options = ["--interface", "127.0.0.1", "--writable", "--ping-interval", "300"]
+            argv = [ttyd, "--port", str(port), *options, *command]
             await stack.enter_async_context(program(*argv, port=port))
             ways["ttyd"] = lambda at=port: Ttyd(f"http://127.0.0.1:{at}/ws")  # type: ignore[misc]
         if terminado:

@@ -72,9 +72,12 @@ class Messages:
 
     def feed(self, data: bytes) -> Iterator[Message]:
         """The messages that `data` completes. Raises Broken after those before the fault; nothing may follow then."""
-        self._data += data
+        held = self._data
+        if held:
+            held += data
+        whole: bytes | bytearray = held or data
         at = 0
-        while (found := self._frame(at)) is not None:
+        while (found := self._frame(whole, at)) is not None:
             at, final, opcode, payload = found
             if opcode & 0x8 or (final and self._opcode is None):
                 yield opcode, payload
@@ -86,16 +89,20 @@ class Messages:
                 yield self._opcode, bytes(self._parts)
                 self._parts.clear()
                 self._opcode = None
-        del self._data[:at]
+        if whole is held:
+            del held[:at]
+        elif at < len(data):
+            held += data[at:]
 
-    def _frame(self, at: int) -> tuple[int, bool, int, bytes] | None:
+    def _frame(self, data: bytes | bytearray, at: int) -> tuple[int, bool, int, bytes] | None:
         """Where the frame at `at` ends, whether it ends a message, its opcode and payload; None until it is whole."""
-        data = self._data
         if len(data) < at + 2:
             return None
-        final, opcode = bool(data[at] & 0x80), data[at] & 0x0F
-        self._check(data[at], data[at + 1], final, opcode)
-        size, start = data[at + 1] & 0x7F, at + 2
+        first, second = data[at], data[at + 1]
+        final, opcode = first >= 0x80, first & 0x0F
+        if first != 0x80 | TEXT or second < 0x80 or self._opcode is not None:
+            self._check(first, second, final, opcode)
+        size, start = second & 0x7F, at + 2
         if size >= 126:
             width = 2 if size == 126 else 8
             if len(data) < start + width:
