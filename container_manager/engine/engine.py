@@ -7,7 +7,7 @@ from datetime import datetime
 
 from container_manager.engine import compose
 from container_manager.engine.aside import Asides
-from container_manager.engine.engine_socket import socket_path
+from container_manager.engine.engine_socket import EngineSocket, socket_path
 from container_manager.engine.exec import OUTPUT_LIMIT, Inside
 from container_manager.engine.exec_stream import ExecStream
 from container_manager.engine.log_stream import LogStream
@@ -38,6 +38,7 @@ class Engine(Operations):
             raise EngineUnavailable("The docker command is not found: install Docker's command line")
         self._docker.binary = binary
         self._socket = await asyncio.to_thread(socket_path, self.environment)
+        self._docker.socket = EngineSocket(self._socket) if self._socket else None
         await asyncio.to_thread(end_orphans, self.settings.data_dir)
         self._compose = compose.Compose(*await compose.find(self.environment, self._timeout))
         self._follower.start()

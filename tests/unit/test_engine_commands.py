@@ -1,5 +1,6 @@
 """The command lines: arguments and environment as a real child gets them, from executables of the tests' own."""
 
+import asyncio
 import json
 import os
 import sys
@@ -11,11 +12,12 @@ from container_manager.engine import compose
 from container_manager.engine.compose import Compose
 from container_manager.engine.docker import Docker
 from container_manager.engine.engine import Engine
+from container_manager.engine.engine_socket import EngineSocket
 from container_manager.engine.exec import Inside, new_mark
 from container_manager.engine.network import SharedNetwork
 from container_manager.engine.pull import pull
 from container_manager.errors import ComposeError, EngineTimeout, EngineUnavailable, ImageNotFound, NotRunning
-from container_manager.models import SESSION_VARIABLE, new_cuid
+from container_manager.models import LABEL, SESSION_VARIABLE, new_cuid
 from harness import make_settings
 
 CUID = new_cuid()
@@ -304,3 +306,36 @@ async def test_one_container_that_the_engine_is_stuck_on_hides_no_other(
     found, stuck = await docker.inspect(["first", "stuck", "last"])
     assert [one.state.container_id for one in found] == ["first", "last"]
     assert stuck == {"stuck"}
+
+
+DESCRIBED = {
+    "Id": "one",
+    "State": {"Status": "running", "StartedAt": "2026-01-01T00:00:00Z"},
+    "Config": {"Labels": {LABEL: CUID}},
+    "NetworkSettings": {"Ports": {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}},
+}
+
+
+async def test_one_container_is_asked_for_without_a_process_where_the_engine_has_a_socket(tmp_path: Path) -> None:
+    answers = [(200, DESCRIBED), (404, {"message": "No such container: one"}), (200, {"Id": "no container of ours"})]
+    asked: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).decode().partition(" HTTP")[0])
+        status, told = answers[len(asked) - 1]
+        writer.write(f"HTTP/1.0 {status} X\r\n\r\n{json.dumps(told)}".encode())
+        writer.close()
+
+    fake, docker = fake_docker(tmp_path, f"print({json.dumps([DESCRIBED])!r})")
+    path = tmp_path / "docker.sock"
+    async with await asyncio.start_unix_server(answer, path):
+        docker.socket = EngineSocket(str(path))
+        found, _ = await docker.inspect(["one"])
+        assert [port.host for port in found[0].state.ports] == [8080]
+        assert fake.calls == []
+        # What the socket does not tell, the command line does.
+        assert (await docker.inspect(["one"]))[0] == found
+        assert len(fake.calls) == 1
+        assert (await docker.inspect(["one"])) == ([], set())
+    assert (await docker.inspect(["one"]))[0] == found
+    assert asked == ["GET /containers/one/json"] * 3
