@@ -206,7 +206,8 @@ async def main() -> None:
             "The client is a bare socket on the other processor. A page of the list is encoded once for as long as "
             "nothing changes; the first list after a change is the one that pays. The engine's figures are of a "
             "kept-open connection to its socket; `docker` is `docker ps` and `docker inspect`, Compose is its `ls` and "
-            "the `ps` of one project. A second of one processor is one that the server has had, whatever else ran there."
+            "the `ps` of one project. A second of one processor is one that the server has had, whatever else ran "
+            "there."
         )
         publish("reads", "Reads", figures, note)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from container_manager.engine.engine import Engine
 from container_manager.errors import (
@@ -69,6 +69,9 @@ class Lifecycle:
 
     async def create(self, spec: ContainerSpec, *, start: bool = False) -> None:
         """Write mount and file; with `start` also start it, and leave nothing behind when that fails."""
+        if start and spec.command is not None:
+            # Known already: the file need not be written twice.
+            spec = replace(spec, runs="command")
         async with self._locks.hold(spec.cuid):
             await asyncio.to_thread(self._mounts.create, spec.cuid)
             try:

@@ -31,6 +31,8 @@ def render(spec: ContainerSpec, layout: Layout, settings: Settings) -> bytes:
         extension["name"] = DoubleQuotedScalarString(spec.name)
     extension.update({key: value for key, value in lifetimes(spec.ttl, spec.idle_timeout).items() if value})
     extension["tags"] = flow([quoted(tag) for tag in spec.tags])
+    if spec.runs is not None:
+        extension["runs"] = spec.runs
 
     environment = CommentedMap({"CONTAINER_UID": quoted(spec.cuid), "TAGS": quoted(",".join(spec.tags))})
     environment.update({name: quoted(value) for name, value in spec.env.items()})

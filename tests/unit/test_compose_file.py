@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from container_manager.errors import ComposeFileBroken
 from container_manager.models import ContainerSpec, Layout, PortMapping, Resources, Volume, new_cuid
 from container_manager.settings import Settings
-from container_manager.store.compose_edit import edited
+from container_manager.store.compose_edit import Editor, edited
 from container_manager.store.compose_file import render
 from container_manager.store.compose_read import parse
 from container_manager.store.yaml_text import load
@@ -101,6 +101,19 @@ def test_no_difference_leaves_the_very_bytes() -> None:
     spec = spec_of(env={"A": "1"})
     text = hand_edited(spec)
     assert edited(spec.cuid, text, lambda editor: editor.merge_env({"A": "1", "GONE": None})) is text
+
+
+def test_a_container_that_starts_at_once_is_written_once() -> None:
+    spec = spec_of(command=("sleep", "1"), runs="command")
+    text = written(spec)
+    assert parse(spec.cuid, text).runs == "command"
+
+    def start(editor: Editor) -> None:
+        editor.set_identity(spec.cuid)
+        editor.set_runs("command", {})
+        editor.set_network(SETTINGS.network)
+
+    assert edited(spec.cuid, text, start) is text
 
 
 def test_keys_of_boot_go_when_boot_goes_and_those_by_hand_stay() -> None:
