@@ -16,9 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import requests
-from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, FilePayload, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "browser"))
+
+from switch import ENGINE, Switch  # type: ignore[import-not-found]  # noqa: E402
+
 TARGET = ROOT / "docs" / "screenshots"
 IMAGE = "python:3.12-slim"
 FLAGS = ["--no-sandbox", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
@@ -59,8 +63,9 @@ FILES = {
 class Site:
     """The server and its API."""
 
-    def __init__(self, url: str, password: str) -> None:
+    def __init__(self, url: str, password: str, engine: Switch) -> None:
         self.url = url
+        self.engine = engine
         self.headers = {"Authorization": "Basic " + base64.b64encode(f"admin:{password}".encode()).decode()}
 
     def api(self, method: str, path: str, **options: object) -> requests.Response:
@@ -86,8 +91,10 @@ def served() -> Iterator[Site]:
     password = secrets.token_urlsafe(12)
     with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
         log = Path(folder) / "server.log"
+        engine = Switch(f"{folder}/engine.sock", ENGINE)
+        engine.open()
         given = {"APP_PASS": password, "HOST": "127.0.0.1", "PORT": "0", "DATA_DIR": folder, "PYTHONPATH": str(ROOT)}
-        environment = {**os.environ, **given}
+        environment = {**os.environ, **given, "DOCKER_HOST": f"unix://{engine.listens}"}
         with log.open("wb") as output:
             server = subprocess.Popen(
                 [sys.executable, "-m", "container_manager"],
@@ -97,7 +104,7 @@ def served() -> Iterator[Site]:
                 stderr=subprocess.STDOUT,
             )
         try:
-            site = Site(_address(server, log), password)
+            site = Site(_address(server, log), password, engine)
             try:
                 yield site
             finally:
@@ -202,10 +209,12 @@ def pictures(browser: Browser, site: Site) -> None:
             shoot(page, "dashboard-dark" if dark else "dashboard")
 
     with opened(browser, site, "") as page:
+        expect(page.locator(".row")).to_have_count(7)
         page.get_by_role("button", name="New container").click()
         dialog = page.get_by_role("dialog")
-        dialog.get_by_label("Image", exact=True).fill(IMAGE)
-        dialog.get_by_label("Name (optional)").fill("chat-bot")
+        archive = FilePayload(name="chat-bot.zip", mimeType="application/zip", buffer=bytes(48_000))
+        dialog.get_by_label("Files to upload").set_input_files([archive])
+        expect(dialog.get_by_label("Name (optional)")).to_have_value("chat-bot")
         dialog.get_by_label("Tags", exact=True).fill("demo, class-a")
         dialog.get_by_text("Ports", exact=True).first.click()
         dialog.get_by_role("button", name="Add a port").click()
@@ -257,7 +266,7 @@ def pictures(browser: Browser, site: Site) -> None:
 
     with opened(browser, site, "") as page:
         page.get_by_role("button", name="Start student-15").click()
-        expect(page.get_by_role("alert")).to_be_visible()
+        expect(page.get_by_label("Messages").get_by_role("alert")).to_be_visible()
         shoot(page, "error")
 
     with opened(browser, site, "", phone=True) as page:
@@ -268,6 +277,14 @@ def pictures(browser: Browser, site: Site) -> None:
         enter(page, "ls --color")
         shown(page, "config.toml")
         shoot(page, "phone-terminal")
+
+    with opened(browser, site, "") as page:
+        expect(page.locator(".state", has_text="Live")).to_be_visible()
+        site.engine.cut()
+        expect(page.locator(".banner")).to_contain_text("4 s ago")
+        shoot(page, "engine-away")
+        site.engine.open()
+        expect(page.locator(".banner")).to_be_hidden()
 
 
 def main() -> None:

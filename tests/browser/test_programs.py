@@ -37,6 +37,20 @@ def test_a_folder_runs_in_one_step(visit: Visit, site: Site, tmp_path: Path) -> 
     assert "__pycache__" not in [entry["name"] for entry in entries]
 
 
+def test_a_folder_without_a_boot_py_runs_by_a_command(visit: Visit, site: Site, tmp_path: Path) -> None:
+    (tmp_path / "tool").mkdir()
+    (tmp_path / "tool" / "main.py").write_text("import sys; print('given', sys.argv[1:])")
+    page = visit()
+    page.locator(".empty-first input[webkitdirectory]").set_input_files(tmp_path / "tool")
+    dialog = page.get_by_role("dialog", name="New container")
+    expect(dialog.locator(".files-field")).to_contain_text("There is no boot.py at its top")
+    dialog.get_by_text("A command", exact=True).click()
+    expect(dialog.locator(".files-field")).not_to_contain_text("boot.py")
+    dialog.get_by_label("Command", exact=True).fill("python -u /app/main.py 'a b'")
+    dialog.get_by_role("button", name="Create and start").click()
+    expect(page.get_by_role("log")).to_have_text("given ['a b']")
+
+
 def test_files_dropped_on_the_list_run_in_a_container_of_their_own(visit: Visit, site: Site) -> None:
     site.create(PYTHON_IMAGE, name="there-already")
     page = visit()
@@ -88,6 +102,18 @@ def test_a_folder_is_zipped_in_the_browser(visit: Visit, site: Site, tmp_path: P
     modes = {entry["name"]: entry["mode"] for entry in site.api("GET", f"/containers/{cuid}/files").json()["entries"]}
     assert modes["run.sh"] == "0755"
     assert modes["boot.py"] == "0644"
+
+
+def test_an_upload_shows_how_far_it_is_and_can_be_cancelled(visit: Visit, site: Site) -> None:
+    cuid = site.create(PYTHON_IMAGE, name="uploads")
+    page = visit(f"#/c/{cuid}/files")
+    expect(page.get_by_text("Nothing here yet")).to_be_visible()
+    page.route("**/upload-zip*", lambda route: None)
+    drop(page, ".pane-files", {"app.zip": zipped({"boot.py": "print(1)"})})
+    expect(page.get_by_role("progressbar", name="Upload")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Upload cancelled")).to_be_visible()
+    expect(page.get_by_text("Nothing here yet")).to_be_visible()
 
 
 def test_files_are_made_edited_moved_and_deleted(visit: Visit, site: Site) -> None:
@@ -159,6 +185,12 @@ def test_the_log_goes_on_and_leaves_the_reader_where_he_is(visit: Visit, site: S
     page.get_by_label("Search the log").fill("line 399")
     expect(page.locator(".find-count")).to_have_text("1/1")
     expect(log.get_by_text("line 399", exact=True)).to_be_in_viewport()
+
+    # Chromium breaks off downloads, too, when a container comes or goes: only what would be saved is looked at.
+    saving = page.get_by_role("link", name="Save all")
+    expect(saving).to_have_attribute("download", "counter.log")
+    saved = site.api("GET", str(saving.get_attribute("href"))).text
+    assert saved.splitlines()[399].endswith(" line 399")
 
 
 def test_the_log_of_a_program_that_ends_at_once_is_there_on_every_visit(visit: Visit, site: Site) -> None:

@@ -66,7 +66,7 @@ def test_an_engine_that_goes_away_is_told_with_the_age_of_what_is_shown(
         expect(page.locator("#connection")).to_contain_text("Engine away")
         expect(row(page, "app").locator(".state")).to_have_text("Running")
         page.get_by_role("button", name="Start other").click()
-        expect(page.get_by_label("Messages").get_by_role("alert")).to_contain_text("Start Docker on the server")
+        expect(page.get_by_label("Messages").get_by_role("alert")).to_contain_text("Start the engine on the server")
         newcomer = visit()
         expect(banner(newcomer)).to_contain_text("Last seen")
     finally:

@@ -91,5 +91,6 @@ function wayOut(error, cuid) {
   const go = (tab) => () => (location.hash = `#/c/${cuid}/${tab}`);
   if (error.code === "BOOT_MISSING") return { label: "Open files", run: go("files") };
   if (error.code === "PORT_IN_USE") return { label: "Change ports", run: go("overview") };
+  if (error.code === "IMAGE_NOT_FOUND" || error.code === "START_REFUSED") return { label: "Open its set-up", run: go("overview") };
   return null;
 }

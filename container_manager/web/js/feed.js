@@ -8,7 +8,7 @@ const RETRY_MS = 1000;
 // A connection that comes back at once was never lost to anybody's eye.
 const LOST_MS = 2000;
 // A browser allows six connections to one HTTP/1.1 server over all tabs: a hidden tab gives its own back.
-const HIDDEN_MS = 30_000;
+export const HIDDEN_MS = 30_000;
 
 let source = null;
 let hiding = 0;

@@ -11,8 +11,10 @@ const REFRESH_MS = 400;
 export function finder(lines) {
   let found = [];
   let current = -1;
-  const all = new Highlight();
-  const one = new Highlight();
+  // Without highlights, as in Firefox before 140, matches are counted and scrolled to, and not coloured.
+  const Marks = globalThis.Highlight ?? Set;
+  const all = new Marks();
+  const one = new Marks();
   one.priority = 1;
 
   const input = h("input", { type: "search", placeholder: "Search…", "aria-label": "Search the log", autocomplete: "off", spellcheck: "false", oninput: () => search(true), onkeydown: onKey });
@@ -25,14 +27,14 @@ export function finder(lines) {
     found = needle ? [...lines.children].flatMap((line) => rangesIn(line, needle)).slice(-MOST) : [];
     all.clear();
     found.forEach((range) => all.add(range));
-    CSS.highlights.set("find", all);
+    CSS.highlights?.set("find", all);
     current = jump ? found.length - 1 : Math.min(current, found.length - 1);
     mark(jump);
   }
 
   function mark(scroll) {
     one.clear();
-    CSS.highlights.set("find-current", one);
+    CSS.highlights?.set("find-current", one);
     text(count, input.value ? `${current + 1}/${found.length}` : "");
     element.classList.toggle("is-active", input.value !== "");
     if (!found[current]) return;

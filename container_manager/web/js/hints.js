@@ -23,7 +23,10 @@ const HINTS = {
     details.entry ? `Nothing was changed. Take “${details.entry}” out of the archive and try again.` : "Nothing was changed.",
   TOO_LARGE: () => "Upload less at once, or raise the limit in the server's settings.",
   NO_SPACE: () => "Delete files or containers that are no longer needed.",
-  ENGINE_UNAVAILABLE: () => "Start Docker on the server. Everything here goes on by itself once it is back.",
+  IO_ERROR: () => "Look at the disk of the server.",
+  START_REFUSED: () => "Change what the message names, then start it again.",
+  COMPOSE_FAILED: ({ details }) => details.stderr?.trim().split("\n").at(-1) ?? "",
+  ENGINE_UNAVAILABLE: () => "Start the engine on the server. Everything here goes on by itself once it is back.",
   COMPOSE_FILE_BROKEN: ({ details }) =>
     details.line ? `Correct line ${details.line} of its Compose file on the server.` : "Correct its Compose file on the server.",
   TIMEOUT: () => "The engine is slow or busy. Try again; the state shown here is the true one.",

@@ -21,7 +21,13 @@ export function menu(label, items, symbol = "more") {
     if (refocus) button.focus();
   };
   const outside = (event) => root.contains(event.target) || close();
-  const onScroll = (event) => list.contains(event.target) || close();
+  /** It stays with its button, and goes with it. */
+  const onScroll = (event) => {
+    if (list.contains(event.target)) return;
+    const { top, bottom } = button.getBoundingClientRect();
+    if (bottom < 0 || top > innerHeight) close();
+    else place();
+  };
 
   function open() {
     list.replaceChildren(

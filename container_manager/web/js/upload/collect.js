@@ -44,15 +44,21 @@ export function singleZip(entries) {
   return entries.length === 1 && only.file && /\.zip$/i.test(only.path) ? only.file : null;
 }
 
+/** The one folder that all entries lie in and what is in it, as {folder, entries}; null when there is no such. */
+export function contents(entries) {
+  const [folder] = entries[0].path.split("/");
+  if (!entries.every(({ path }) => path.startsWith(`${folder}/`))) return null;
+  return { folder, entries: entries.map(({ path, file }) => ({ path: path.slice(folder.length + 1), file })) };
+}
+
 /**
  * One dropped folder that is itself a program (it has a boot.py at its top) stands for its contents: they go to /app,
  * not into a folder of /app. Gives the entries, and the folder's name when it was taken away.
  */
 export function unwrapProgram(entries) {
-  const tops = new Set(entries.map(({ path }) => path.split("/")[0]));
-  const [top] = tops;
-  if (tops.size !== 1 || !entries.some(({ path }) => path === `${top}/boot.py`)) return { entries, unwrapped: null };
-  return { entries: entries.map(({ path, file }) => ({ path: path.slice(top.length + 1), file })), unwrapped: top };
+  const found = contents(entries);
+  if (!found?.entries.some(({ path }) => path === "boot.py")) return { entries, unwrapped: null };
+  return { entries: found.entries, unwrapped: found.folder };
 }
 
 /** What was chosen, for people: {name, files, bytes, zip, runs}; `runs` says whether a boot.py is at its top. */

@@ -4,12 +4,16 @@ import { h } from "../dom.js";
 import { bytes } from "../format.js";
 import { icon } from "../icons.js";
 import { complain } from "../toast.js";
-import { describe } from "./collect.js";
+import { contents, describe } from "./collect.js";
 import { chooser, takeDrops } from "./take_drops.js";
 
-/** `changed(description)` is called with what `describe` says of them, or null once they are taken away. */
-export function filesField({ area, changed }) {
+/**
+ * `changed(description)` is called with what `describe` says of them, or null once they are taken away; `boots()` says
+ * whether a boot.py of them is what runs.
+ */
+export function filesField({ area, boots, changed }) {
   let entries = null;
+  let about = null;
   const files = chooser({ chosen: take });
   const folder = chooser({ folder: true, chosen: take });
   const what = h("p", {});
@@ -19,7 +23,7 @@ export function filesField({ area, changed }) {
   ];
   const clear = h("button", { type: "button", class: "icon-button", "aria-label": "Take the files away", onclick: () => show(null) }, icon("close"));
   const element = h("div", { class: "files-field" }, icon("upload"), what, choose, clear, files.element, folder.element);
-  takeDrops(area(), take);
+  takeDrops(area, take);
 
   async function take(coming) {
     try {
@@ -32,24 +36,30 @@ export function filesField({ area, changed }) {
 
   function show(next) {
     entries = next;
-    const about = entries && describe(entries);
-    draw(about);
+    about = entries && describe(entries);
     changed(about);
   }
 
-  function draw(about) {
+  function refresh() {
     const says = !about
-      ? [h("b", {}, "Drop a folder or a zip here"), h("small", {}, "With a boot.py at its top, which runs. You can also do it later.")]
+      ? [h("b", {}, "Drop a folder or a zip here"), h("small", {}, boots() ? "With a boot.py at its top, which runs. You can also do it later." : "Files that it needs, if any. They land in /app.")]
       : [
           h("b", { class: "truncate" }, about.name || `${about.files} files`),
           h("small", {}, about.name && about.files > 1 ? `${about.files} files, ${bytes(about.bytes)}` : bytes(about.bytes)),
-          !about.zip && !about.runs && h("small", { class: "field-error" }, "There is no boot.py at its top, so nothing of it will run."),
+          boots() && !about.zip && !about.runs && h("small", { class: "field-error" }, "There is no boot.py at its top: choose “A command” to say what runs."),
         ];
     what.replaceChildren(...says.filter(Boolean));
     choose.forEach((button) => (button.hidden = about !== null));
     clear.hidden = about === null;
   }
 
-  draw(null);
-  return { element, take, get entries() { return entries; } };
+  return {
+    element,
+    take,
+    refresh,
+    /** What goes to /app: of a folder its contents, for it is the whole program. */
+    get entries() {
+      return entries && (contents(entries)?.entries ?? entries);
+    },
+  };
 }

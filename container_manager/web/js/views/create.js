@@ -23,10 +23,9 @@ export async function createContainer({ files = null } = {}) {
   const upload = new AbortController();
   const made = await openDialog("New container", (close) => form(close, files, upload.signal), { wide: true, canLeave: () => upload.abort() ?? true });
   if (!made) return;
-  const { container, runs, uploaded, error } = made;
+  const { container, starts, error } = made;
   store.put(container);
   if (error) complain(error);
-  const starts = runs !== "boot" || uploaded;
   location.hash = `#/c/${container.cuid}/${starts ? "logs" : "files"}`;
   if (starts) perform("start", container);
   else if (!error) toast("Created. Drop your files, then start it.");
@@ -37,14 +36,14 @@ function form(close, dropped, signal) {
   const used = store.containers.map((container) => container.image).filter(Boolean);
   const image = text("image", USUAL_IMAGE, { required: true, autofocus: true, list: "known-images", value: used.at(-1) ?? USUAL_IMAGE, onfocus: () => image.select() });
   const name = text("name", "web-server");
-  const command = text("command", "python -m http.server 8000");
+  const command = text("command", "python -u /app/main.py");
   const tags = text("tags", "class-a, demo");
   const user = text("user", "the image’s");
   const restart = h("select", { name: "restart" }, ["no", "on-failure", "unless-stopped", "always"].map((value) => h("option", {}, value)));
   const env = environmentEditor();
   const ports = portsEditor();
   const limits = limitsEditor();
-  const commandField = field("command", "Command", command, "Split into words as a shell does. Use sh -c '…' for pipes.");
+  const commandField = field("command", "Command", command, "Files of yours are in /app. Split into words as a shell does; use sh -c '…' for pipes.");
   const errors = h("p", { class: "form-error", role: "alert" });
   const submit = h("button", { type: "submit", class: "button button-primary" });
   const label = h("span", { role: "status" });
@@ -61,7 +60,7 @@ function form(close, dropped, signal) {
     group("runs", "What runs", choice("runs", "What runs", RUNS, "boot")),
     commandField,
   );
-  const files = filesField({ area: () => element, changed: filesChanged });
+  const files = filesField({ area: element, boots: () => runs() === "boot", changed: filesChanged });
   element.append(
     files.element,
     field("tags", "Tags", tags, "Words to find it by, separated by commas."),
@@ -83,8 +82,7 @@ function form(close, dropped, signal) {
 
   function draw() {
     commandField.hidden = runs() !== "command";
-    // Files are for every container; for one that runs a command they are brought later, in its own page.
-    files.element.hidden = runs() !== "boot";
+    files.refresh();
     submit.textContent = runs() === "boot" && !files.entries ? "Create" : "Create and start";
   }
 
@@ -123,13 +121,13 @@ function form(close, dropped, signal) {
 
   /** Upload the files into what was made, and close. It is there whatever becomes of them. */
   async function bring(container) {
-    if (runs() !== "boot" || !files.entries) return close({ container, runs: runs() });
+    if (!files.entries) return close({ container, starts: runs() !== "boot" });
     progress.hidden = false;
     try {
       await transfer(container.cuid, "", files.entries, (what, fraction) => drawProgress(label, bar, what, fraction), signal);
-      close({ container, runs: "boot", uploaded: true });
+      close({ container, starts: true });
     } catch (error) {
-      close({ container, runs: "boot", error });
+      close({ container, starts: false, error });
     }
   }
   return element;

@@ -4,9 +4,10 @@ import { perform } from "../actions.js";
 import { ansiReader } from "../ansi.js";
 import { api } from "../api.js";
 import { h, text } from "../dom.js";
+import { HIDDEN_MS } from "../feed.js";
+import { finder } from "../find.js";
 import { title } from "../format.js";
 import { icon } from "../icons.js";
-import { finder } from "../find.js";
 
 const TAIL = 1000;
 const MOST_LINES = 6000;
@@ -131,11 +132,27 @@ export function logsPane(first) {
 
   // --- reading ---------------------------------------------------------------------------------
 
+  // A hidden tab gives its connection back, as it does with the stream of changes, and reads on where it was.
+  let away = false;
+  let hiding = 0;
+  function onVisibility() {
+    clearTimeout(hiding);
+    if (document.hidden) {
+      hiding = setTimeout(() => {
+        away = true;
+        stream?.abort();
+      }, HIDDEN_MS);
+    } else if (away) {
+      away = false;
+      wake();
+    }
+  }
+  document.addEventListener("visibilitychange", onVisibility);
 
   async function follow() {
     while (!destroyed) {
-      if (!run() || (readRun === run() && !ALIVE.includes(container.status))) {
-        text(status, run() ? "Ended" : "");
+      if (away || !run() || (readRun === run() && !ALIVE.includes(container.status))) {
+        if (!away) text(status, run() ? "Ended" : "");
         await new Promise((resolve) => (wake = resolve));
         continue;
       }
@@ -184,6 +201,8 @@ export function logsPane(first) {
       if (visible && following) toEnd();
     },
     destroy() {
+      document.removeEventListener("visibilitychange", onVisibility);
+      clearTimeout(hiding);
       destroyed = true;
       stream?.abort();
       wake();

@@ -6,6 +6,7 @@ import { confirm } from "../dialog.js";
 import { h, reconcile, text } from "../dom.js";
 import { icon } from "../icons.js";
 import { menu } from "../menu.js";
+import { store } from "../store.js";
 import { connect } from "../terminal/link.js";
 import { openScreen } from "../terminal/screen.js";
 import { searchBar } from "../terminal/search_bar.js";
@@ -197,7 +198,8 @@ export function terminalPane(first, parameters) {
           if (mine !== link) return;
           link = null;
           sessionStorage.removeItem(remembered(cuid));
-          become("ended", frame.reason ?? (frame.code ? `Exit code ${frame.code}.` : ""));
+          const reason = frame.reason ?? (frame.code ? `Exit code ${frame.code}.` : "");
+          become("ended", store.engineAway === null ? reason : "The container engine went away, and the shell with it.");
           reload().catch(() => {});
         },
         error(error) {
