@@ -166,6 +166,14 @@ async def test_pings_are_answered_and_a_close_is_returned(client: Client, app: s
     await eventually(lambda: none_left(client, app))
 
 
+async def test_the_server_closes_without_waiting_for_the_client(client: Client, app: str) -> None:
+    async with raw(client, app) as rude:
+        rude.send(TEXT, b'{"type":"close"}')
+        assert await rude.until(CLOSE) == (1000).to_bytes(2) + b"closed"
+        # Its own close frame never comes.
+        await rude.ended()
+
+
 async def test_who_is_silent_is_asked_and_then_lost(client: Client, app: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("container_manager.api.websocket.HEARTBEAT", 0.2)
     async with raw(client, app) as there, raw(client, app) as away:

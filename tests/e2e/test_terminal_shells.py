@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -279,24 +278,3 @@ def own_children() -> int:
 def client_tasks() -> list[str]:
     """Sessions that are being closed."""
     return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("closing session")]
-
-
-async def test_the_server_closes_without_waiting_for_the_client(client: Client, debian: str) -> None:
-    address = client.url.removeprefix("http://")
-    host, _, port = address.partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    token = base64.b64encode(f"{client.settings.app_user}:{client.settings.app_pass}".encode()).decode()
-    writer.write(
-        f"GET /ws/{debian}?mode=shell HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {base64.b64encode(b'x' * 16).decode()}\r\n"
-        f"Authorization: Basic {token}\r\n\r\n".encode()
-    )
-    await reader.readuntil(b"\r\n\r\n")
-    frame = b'{"type":"close"}'
-    writer.write(bytes([0x81, 0x80 | len(frame), 0, 0, 0, 0]) + frame)
-    started = time.monotonic()
-    async with asyncio.timeout(15):
-        received = await reader.read()
-    assert b"\x03\xe8closed" in received, "a close frame with 1000"
-    assert time.monotonic() - started < 5, "it waited for our close frame"
-    writer.close()
