@@ -118,13 +118,16 @@ def test_the_event_loop_goes_first_and_what_it_starts_does_not():
         "answer_first(); priority(); subprocess.run(['nice'])\n"
         "thread = threading.Thread(target=priority); thread.start(); thread.join()\n"
     )
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
-    assert ended.stdout.split() == ["-10" if os.geteuid() == 0 else "0", "0", "0"]
+
+    def priorities(*before: str) -> list[str]:
+        command = [*before, sys.executable, "-c", script]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.split()
+
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    if ours == 0:
+        assert priorities() == ["-10" if os.geteuid() == 0 else "0", "0", "0"]
     # Somebody else has decided: it stays so.
-    ended = subprocess.run(
-        ["nice", "-n", "5", sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert ended.stdout.split() == ["5", "5", "5"]
+    assert priorities("nice", "-n", "1") == [str(ours + 1)] * 3
 
 
 async def test_the_port():
