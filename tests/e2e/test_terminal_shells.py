@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from images import make_image
 from terminal_client import Screen, connected, nothing_left
 
-from harness import PYTHON_IMAGE, Client, eventually
+from harness import PYTHON_IMAGE, Client, docker, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -65,6 +66,27 @@ async def test_interrupt_ends_the_command_and_not_the_shell(client: Client, shel
         await screen.type("echo still' 'here\n")
         await screen.shows("still here")
     await nothing_left(client, cuid)
+
+
+async def test_an_image_with_nothing_but_a_shell(client: Client) -> None:
+    image = await asyncio.to_thread(make_image, "tests-only-sh:latest", "sh sleep", accounts=False)
+    cuid = await client.run(image=image)
+    async with connected(client, cuid, mode="shell", cols=90, rows=20) as screen:
+        await screen.prompt()
+        await screen.type("echo $((20 + 3))nd\n")
+        await screen.shows("23nd")
+        await screen.type("sh -c \"echo run''ning; exec sleep 1000\"\n")
+        await screen.shows("running")
+        await screen.send(type="signal", name="TERM")
+        await screen.shows("Terminated")
+        await screen.type("(trap '' HUP TERM; sleep 982) & exit 4\n")
+        assert (await screen.exit())["code"] == 4
+
+    async def only_the_app() -> bool:
+        # A heading, the init process and the app.
+        return len((await asyncio.to_thread(docker, "top", cuid)).splitlines()) == 3
+
+    await eventually(only_the_app)
 
 
 async def test_other_signals_reach_the_foreground(client: Client, shell: tuple[str, dict[str, str]]) -> None:
