@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from terminal_client import Screen, connected
 
+from container_manager.api.context import SERVICES
 from container_manager.api.rfc6455 import CLOSE, PING, PONG, TEXT
 from harness import Client, eventually
 
@@ -205,6 +206,28 @@ async def test_who_types_faster_than_it_is_read_waits(client: Client, app: str) 
             await asyncio.wait_for(type_for_ever(), 1)
         async with connected(client, app, mode="shell") as other:
             await other.prompt()
+    await end_all(client, app)
+
+
+async def test_a_slow_reader_stops_its_own_process_and_misses_nothing(client: Client, app: str) -> None:
+    last = 2_000_000
+    async with raw(client, app, f"cmd=seq+1+{last}&tty=0") as slow:
+        terminals = client.app[SERVICES].terminals
+        session = next(
+            session for session in terminals.of(app) if session.plan.mode == "command" and not session.plan.tty
+        )
+        await eventually(lambda: session.audience.paused)
+        async with connected(client, app, mode="shell") as other:
+            await other.prompt()
+        assert session.audience.paused
+        shown = bytearray()
+        frame: dict[str, Any] = {"type": "stdout", "data": ""}
+        while frame["type"] != "exit":
+            shown += frame["data"].encode()
+            frame = json.loads(await slow.until(TEXT))
+        assert frame["code"] == 0
+        assert shown == b"".join(b"%d\n" % number for number in range(1, last + 1))
+        assert int.from_bytes((await slow.until(CLOSE))[:2]) == 1000
     await end_all(client, app)
 
 
