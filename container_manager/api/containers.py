@@ -32,6 +32,9 @@ from container_manager.errors import (
 from container_manager.models import ContainerSpec, Cuid, new_cuid
 from container_manager.services.configuration import Changes
 
+STATES_AGE = "X-States-Age"
+AGE_HEADER = {STATES_AGE: "Seconds since the states were known to be true; only while the engine is out of sight"}
+
 
 async def create(request: web.Request, *, body: CreateContainer) -> web.Response:
     """Create, and start when asked to."""
@@ -63,7 +66,7 @@ async def list_containers(request: web.Request, *, query: ListQuery) -> web.Resp
     version = services.registry.version, services.engine.states.version
     key = query.limit, query.cursor, query.status, query.tag
     body = services.views.page(key, version, lambda: _page(services, query))
-    return web.Response(body=body, content_type=JSON_TYPE, charset="utf-8")
+    return _aged(services, web.Response(body=body, content_type=JSON_TYPE, charset="utf-8"))
 
 
 def _page(services: Services, query: ListQuery) -> dict[str, object]:
@@ -87,14 +90,21 @@ def _page(services: Services, query: ListQuery) -> dict[str, object]:
 
 async def show(request: web.Request, *, cuid: Cuid) -> web.Response:
     """Configuration and state."""
-    return json_response(_container(request, cuid))
+    return _aged(services_of(request), json_response(_container(request, cuid)))
 
 
 async def status(request: web.Request, *, cuid: Cuid) -> web.Response:
     """The state alone."""
     services = services_of(request)
     view = status_view(services.registry.get(cuid), services.engine.states.get(cuid))
-    return json_response(view)
+    return _aged(services, json_response(view))
+
+
+def _aged(services: Services, response: web.Response) -> web.Response:
+    """`response`, with the age of the states that it tells unless they are followed live."""
+    if age := services.engine.states.age:
+        response.headers[STATES_AGE] = f"{age:.3f}"
+    return response
 
 
 async def update(request: web.Request, *, cuid: Cuid, body: UpdateContainer) -> web.Response:
@@ -166,6 +176,7 @@ CONTAINER_ROUTES = [
         "List containers, oldest first",
         query=ListQuery,
         returns=ListView,
+        headers=AGE_HEADER,
     ),
     Route(
         "GET",
@@ -174,6 +185,7 @@ CONTAINER_ROUTES = [
         "container.show",
         "A container",
         returns=ContainerView,
+        headers=AGE_HEADER,
         errors=(ContainerNotFound,),
     ),
     Route(
@@ -183,6 +195,7 @@ CONTAINER_ROUTES = [
         "container.status",
         "Its state",
         returns=StatusView,
+        headers=AGE_HEADER,
         errors=(ContainerNotFound,),
     ),
     Route(

@@ -91,6 +91,13 @@ async def reads_go_on(client: Client, *cuids: str) -> None:
         assert (await client.status(cuid))["cuid"] == cuid
 
 
+async def age_of(client: Client, path: str) -> float:
+    """How old a read says that its states are; 0 when it says nothing."""
+    async with client.session.get(path) as response:
+        assert response.status == 200
+        return float(response.headers.get("X-States-Age", "0"))
+
+
 async def refuses_everything(client: Client, cuid: str, other: str) -> None:
     """Every kind of request that needs the engine, all at once: nobody waits for ever behind another."""
     await asyncio.gather(
@@ -156,8 +163,11 @@ async def test_an_engine_that_ends_and_comes_back(client: Client, sick: OwnEngin
     await refused(client, "POST", f"/containers/{other}/start")
     await refused(client, "GET", f"/containers/{cuid}/logs")
     assert await told_on_healthz(client) > first
+    reads = ("/containers", f"/containers/{cuid}", f"/containers/{cuid}/status")
+    assert all([await age_of(client, path) > first for path in reads])
     await sick.start()
     await healthy(client)
+    assert not any([await age_of(client, path) for path in reads])
     await agrees_with(sick, client)
     for one in (cuid, other):
         assert (await client.act(one, "start"))["status"] == "running"
