@@ -132,7 +132,11 @@ def large_archive(path: Path) -> None:
 
 
 async def run(*command: str | Path, where: Path | None = None, output: Path | None = None) -> tuple[float, bytes]:
-    """Seconds that `command` takes, and its output unless that goes to a file."""
+    """Seconds that `command` takes, and its output unless that goes to a file.
+
+    Everything is synced before: what one leaves to be written, the other should not have to wait for.
+    """
+    await asyncio.to_thread(os.sync)
     with (output or Path(os.devnull)).open("wb") as file:
         start = time.perf_counter()
         process = await asyncio.create_subprocess_exec(
