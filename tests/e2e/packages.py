@@ -17,19 +17,13 @@ from harness import PYTHON_IMAGE, docker
 
 _NO_PIP = "rm -rf /usr/local/lib/python3*/*-packages/pip /usr/lib/python3*/*-packages/pip"
 PIP_IMAGE = "tests-pip:latest"
+NO_PIP_IMAGE = "tests-no-pip:latest"
 
 
 def pip_image() -> str:
     """The image of boot.py apps, with this Python's own pip put in where it has none."""
-    reference = docker("image", "inspect", "--format", "{{.Id}}", PYTHON_IMAGE).strip()
-    known = subprocess.run(
-        ["docker", "image", "inspect", "--format", '{{index .Config.Labels "of"}}', PIP_IMAGE],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    if known.stdout.strip() == reference:
+    made, reference = _made(PIP_IMAGE)
+    if made:
         return PIP_IMAGE
     name = docker("create", "--pids-limit", "200", "--network", "none", PYTHON_IMAGE, "sleep", "600").strip()
     try:
@@ -48,15 +42,30 @@ def pip_image() -> str:
 
 def image_without_pip() -> str:
     """The image of boot.py apps, with pip taken out."""
-    reference = "tests-no-pip:latest"
+    made, reference = _made(NO_PIP_IMAGE)
+    if made:
+        return NO_PIP_IMAGE
     name = docker("create", "--network", "none", "--pids-limit", "200", PYTHON_IMAGE, "sh", "-c", _NO_PIP).strip()
     try:
         docker("start", name)
         assert docker("wait", name).strip() == "0"
-        _keep(name, reference)
+        _keep(name, NO_PIP_IMAGE, f"LABEL of={reference}")
     finally:
         docker("rm", "--force", name)
-    return reference
+    return NO_PIP_IMAGE
+
+
+def _made(image: str) -> tuple[bool, str]:
+    """Whether an earlier run has made `image` of the image of boot.py apps as that is now, and the id of that."""
+    reference = docker("image", "inspect", "--format", "{{.Id}}", PYTHON_IMAGE).strip()
+    known = subprocess.run(
+        ["docker", "image", "inspect", "--format", '{{index .Config.Labels "of"}}', image],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return known.stdout.strip() == reference, reference
 
 
 def _keep(container: str, reference: str, *changes: str) -> None:
