@@ -247,6 +247,7 @@ def pictures(browser: Browser, site: Site) -> None:
         connected(page)
         for line in ("ls -l --color", "cat config.toml", "echo $WORKERS workers, $(nproc) cores"):
             enter(page, line)
+            page.wait_for_timeout(900)  # a recording takes its time
         shown(page, "4 workers")
         shoot(page, "console")
         enter(page, "exit")

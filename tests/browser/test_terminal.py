@@ -1,29 +1,13 @@
-"""The terminal in the browser: typing, sizes, reloads, watchers, recordings."""
+"""The terminal in the browser: sizes, colours, search, watchers, helpers, keys. See test_whole_life.py for the rest."""
 
 import re
 
-from pages import Site, Visit, enter, load, screen, shell, tab
+from pages import Site, Visit, enter, screen, shell
 from playwright.sync_api import expect
 
 from harness import PYTHON_IMAGE
 
 SLEEP = "sleep 3600"
-
-
-def test_a_reload_finds_the_same_shell(visit: Visit, site: Site) -> None:
-    cuid = site.create(PYTHON_IMAGE, command=SLEEP, start=True)
-    page = shell(visit(f"#/c/{cuid}/terminal"))
-    screen = page.locator(".pane-terminal .xterm-rows")
-
-    enter(page, "number=6; echo result $((number * 7))")
-    expect(screen).to_contain_text("result 42")
-
-    load(page)
-    shell(page)
-    expect(screen).to_contain_text("result 42")
-    enter(page, "echo still $((number + 1))")
-    expect(screen).to_contain_text("still 7")
-    assert len(site.api("GET", f"/containers/{cuid}/sessions").json()["sessions"]) == 1
 
 
 def test_the_shell_has_the_size_of_its_window(visit: Visit, site: Site) -> None:
@@ -92,26 +76,6 @@ def test_a_helper_types_along(visit: Visit, site: Site) -> None:
     expect(helper.locator(".terminal-state")).to_have_text("Helping")
     enter(helper, "echo from the helper $((3 * 3))")
     expect(screen(owner)).to_contain_text("from the helper 9")
-
-
-def test_a_recorded_shell_is_played_again(visit: Visit, site: Site) -> None:
-    cuid = site.create(PYTHON_IMAGE, command=SLEEP, start=True)
-    page = shell(visit(f"#/c/{cuid}/terminal"))
-    page.get_by_role("button", name="Record", exact=True).click()
-    expect(page.get_by_role("button", name="Record", exact=True)).to_have_attribute("aria-pressed", "true")
-    shell(page)
-    enter(page, "echo recorded $((40 + 2))")
-    expect(page.locator(".xterm-rows")).to_contain_text("recorded 42")
-    enter(page, "exit")
-    expect(page.get_by_role("heading", name="The shell has ended")).to_be_visible()
-
-    tab(page, "Recordings")
-    page.get_by_role("list", name="Recordings").get_by_role("button").first.click()
-    player = page.get_by_role("dialog")
-    player.get_by_label("Speed").select_option("8")
-    expect(player.locator(".xterm-rows")).to_contain_text("recorded 42")
-    page.keyboard.press("Escape")
-    expect(player).to_be_hidden()
 
 
 def test_a_container_that_starts_gets_its_shell_by_itself(visit: Visit, site: Site) -> None:

@@ -64,6 +64,7 @@ def test_from_the_first_log_in_until_it_is_gone(browser: Browser, site: Site) ->
     expect(screen(page)).to_contain_text("narrow: ")
     enter(page, "echo the same: $((number * 7))")
     expect(screen(page)).to_contain_text("the same: 42")
+    assert len(site.api("GET", f"/containers/{made['cuid']}/sessions").json()["sessions"]) == 1
 
     # A second viewer opens the link that this page copies.
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.url)

@@ -41,9 +41,11 @@ export function toast(title, { detail = "", tone = "info", action = null, small 
 export function complain(error, action = null) {
   if (error.name === "AbortError") return;
   console.error(error);
-  toast(error.message, {
+  // The first sentence says what happened; what follows is to be read after it.
+  const [title, ...rest] = error.message.split(/(?<=\.)\s+(?=[A-Z])/);
+  toast(title, {
     tone: "error",
-    detail: error.hint ?? "",
+    detail: [...rest, error.hint].filter(Boolean).join(" "),
     small: error.requestId ? `Request ${error.requestId}` : "",
     action,
   });
