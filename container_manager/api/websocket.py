@@ -61,6 +61,8 @@ class Socket:
         self._take: Callable[[Message], Awaitable[None] | None]
         self._waiting: deque[Message] = deque()
         self._taking: asyncio.Task[None] | None = None
+        self._over = False
+        """It is closed, or lost."""
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()
         self._broken = False
@@ -117,7 +119,7 @@ class Socket:
 
     def send(self, frame: bytes) -> bool:
         """Send one text frame. Whether there is room for another."""
-        if self._ending.is_set() or self._transport.is_closing():
+        if self._over:
             return True
         self._transport.write(rfc6455.frame(TEXT, frame))
         return not self._request.protocol.writing_paused
@@ -129,15 +131,19 @@ class Socket:
     def close(self, code: int, reason: str) -> None:
         """Send a close frame; `listen` returns."""
         self._write(CLOSE, code.to_bytes(2) + reason.encode()[:120])
-        self._ending.set()
+        self._end()
 
     def describe(self, error: AppError) -> Mapping[str, Any]:
         """The error object that any response would carry."""
         return main_body(error, self._request_id)
 
     def _write(self, opcode: int, payload: bytes) -> None:
-        if not (self._ending.is_set() or self._transport.is_closing()):
+        if not (self._over or self._transport.is_closing()):
             self._transport.write(rfc6455.frame(opcode, payload))
+
+    def _end(self) -> None:
+        self._over = True
+        self._ending.set()
 
     # --- in: called by the connection --------------------------------------------------------------
 
@@ -157,7 +163,7 @@ class Socket:
 
     def feed_eof(self) -> None:
         """The connection is gone."""
-        self._ending.set()
+        self._end()
         self._ended.set()
 
     def _go_on(self) -> None:
@@ -182,7 +188,7 @@ class Socket:
         opcode, payload = message
         if opcode == CLOSE:
             self._leave(payload)
-        elif self._ending.is_set():
+        elif self._over:
             return None
         elif opcode == PING:
             # Who reads nothing is not answered without end.
@@ -200,10 +206,10 @@ class Socket:
         self.close(_FAILED, "the server failed")
 
     def _leave(self, payload: bytes) -> None:
-        if not self._ending.is_set():
+        if not self._over:
             self.lost = rfc6455.close_code(payload) not in _LEFT_IN_ORDER
             self._write(CLOSE, payload[:2])
-        self._ending.set()
+        self._end()
         self._ended.set()
 
     # --- is it there? -----------------------------------------------------------------------------

@@ -23,7 +23,7 @@ class BadFrame(ValidationError):
     code = "BAD_FRAME"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Stdin:
     """Bytes to type. `eof` ends the input after them: ^D on a terminal."""
 

@@ -215,7 +215,7 @@ class Session:
         if self._prefacing:
             self._go_over_to(make(self.size))
         self.typed += len(data)
-        roomy = self._process.write(data) if data else True
+        roomy = not data or self._process.write(data)
         if data and self.audience.witnesses:
             self.audience.witness("i", data.decode(errors="replace"))
         if eof:
