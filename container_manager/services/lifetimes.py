@@ -69,10 +69,10 @@ class Lifetimes:
             run.warned = False
 
     async def follow(self) -> None:
-        """Look every second, for ever."""
+        """Look every second, for ever; at once first, so that what starts from now on is seen to start."""
         while True:
-            await asyncio.sleep(CHECK_SECONDS)
             await self.check()
+            await asyncio.sleep(CHECK_SECONDS)
 
     async def check(self) -> None:
         """Warn and stop what is due now."""
