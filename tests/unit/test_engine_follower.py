@@ -17,6 +17,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 class Answers:
     """Stands for the docker command: what it would answer, and a hook that runs while it is asked."""
+
     timeout = 30.0
 
     def __init__(self) -> None:
