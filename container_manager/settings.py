@@ -167,7 +167,7 @@ class Settings:
     stop_timeout: float = _setting(
         _number(0, 3600), 10.0, about="Seconds that a container, or this server, gets to end before it is killed"
     )
-    max_workers: int = _setting(_integer(1, 256), 4, about="Engine operations at once")
+    max_workers: int = _setting(_integer(1, 256), 3, about="Engine operations at once")
     allowed_volumes: tuple[Path, ...] = _setting(
         _directories, (), about="Host directories, by commas, that /api/v1 may mount from; none by default"
     )
