@@ -295,10 +295,9 @@ async def main() -> None:
     if arguments.publish:
         note = (
             "Starts by hand find their files written; through the server they begin with the request. More at once "
-            "than MAX_WORKERS' default of 3 gains little, and makes reads wait. Readers and the terminal run at a higher "
-            "priority, as if on "
-            "another machine: what they wait for is the server, and the server waits for a processor as the process "
-            "that only sleeps does."
+            "than MAX_WORKERS' default of 3 gains little, and makes reads wait. Readers and the terminal run at a "
+            "higher priority, as if on another machine: what they wait for is the server, and the server waits for a "
+            "processor as the process that only sleeps does."
         )
         publish("bursts", "Bursts", figures, note)
 
