@@ -119,7 +119,7 @@ def path_ends(text: str) -> str:
 def _check_parts(parts: tuple[str, ...]) -> None:
     if any(part in ("", ".", "..") or "/" in part or "\0" in part for part in parts):
         raise Broken("a part is no plain name")
-    if not os.path.normpath("/root/" + "/".join(parts)).startswith("/root"):
+    if not os.path.normpath("/base/" + "/".join(parts)).startswith("/base"):
         raise Broken("it leads up")
 
 
